@@ -1,0 +1,106 @@
+"""What a plan will cost: seconds, memory and bytes, from the network's arithmetic and from what was measured before."""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from flows.cells import Cell
+from stylecore.architectures import ARCHITECTURES
+from stylecore.errors import SettingError
+from stylecore.images import canvas
+from stylecore.settings import Settings
+
+# Arithmetic reached while nothing was measured yet, in operations per second: a core of a current server processor,
+# and a data-centre GPU.
+_CORE_RATE, _GPU_RATE = 120e9, 100e12
+_BYTES_PER_PIXEL = {"activations": 2000, "pair": 24}  # bf16 VGG-19 to relu5_1; one step and gradient change of L-BFGS
+_PNG_BYTES_PER_PIXEL = 1.9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cost of the cells to render.
+
+    Attributes:
+        seconds: on this machine, all devices together.
+        memory_bytes: of the largest cell, above the loaded program.
+        bytes: of all pictures.
+        basis: `measured` where the output's receipts told the rate, else `assumed`.
+    """
+
+    seconds: float
+    memory_bytes: int
+    bytes: int
+    basis: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**asdict(self), "seconds": round(self.seconds, 1)}
+
+
+def estimate(cells: Iterable[Cell], receipts: Iterable[dict[str, Any]]) -> Estimate:
+    """Estimate the cost of cells, with the rate that receipts show."""
+    rate, basis = _rate(receipts)
+    seconds, memory, total = 0.0, 0, 0.0
+    for cell in cells:
+        pixels = _pixels(cell, cell.settings.size)
+        seconds += operations(cell) / rate
+        per_pixel = _BYTES_PER_PIXEL["activations"] + _BYTES_PER_PIXEL["pair"] * cell.settings.history_size
+        memory = max(memory, int(pixels * per_pixel))
+        total += pixels * _PNG_BYTES_PER_PIXEL
+    return Estimate(seconds, memory, int(total), basis)
+
+
+def operations(cell: Cell) -> float:
+    """Floating-point operations of a cell: forward and backward passes of its encoder over all steps and scales."""
+    settings = cell.settings
+    sizes = settings.sizes()
+    per_pixel = operations_per_pixel(settings)
+    return sum(settings.steps / len(sizes) * _pixels(cell, size) * per_pixel for size in sizes)
+
+
+def operations_per_pixel(settings: Settings) -> float:
+    """Operations of one evaluation of loss and gradient for each pixel of the canvas.
+
+    A multiplication and an addition for each weight and position, once forward and once backward to the pixels.
+    """
+    name = settings.encoder.split("-")[0] if isinstance(settings.encoder, str) else settings.encoder["arch"]
+    convolutions = ARCHITECTURES[name].convolutions()
+    wanted = {layer.replace("relu", "conv") for layer in (*settings.content_layers, *settings.style_layers)}
+    deepest = max(index for index, convolution in enumerate(convolutions) if convolution.name in wanted)
+    return sum(2 * 2 * 9 * c.channels_in * c.channels_out / 4 ** (c.block - 1) for c in convolutions[: deepest + 1])
+
+
+def _pixels(cell: Cell, size: int) -> int:
+    picture = cell.content or cell.style
+    if picture is None or not picture.width:
+        return size * size
+    width, height = canvas(picture.width, picture.height, size)
+    return width * height
+
+
+def _rate(receipts: Iterable[dict[str, Any]]) -> tuple[float, str]:
+    """Operations per second: the median of what receipts show, else an assumption about this machine."""
+    rates = []
+    for receipt in receipts:
+        try:
+            picture, seconds = receipt["picture"], receipt["timing"]["render"]
+            settings = Settings(**receipt["cell"]["settings"])
+            share = receipt["result"]["steps"] / len(settings.sizes())
+            pixels = sum(
+                picture["width"] * picture["height"] * (size / settings.size) ** 2 for size in settings.sizes()
+            )
+            rates.append(share * pixels * operations_per_pixel(settings) / seconds)
+        except (KeyError, TypeError, ZeroDivisionError, SettingError):
+            continue  # a receipt of another version must not stop a plan
+        if len(rates) >= 100:
+            break
+    if rates:
+        return statistics.median(rates), "measured"
+    gpus = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return (gpus * _GPU_RATE if gpus else (os.cpu_count() or 1) * _CORE_RATE), "assumed"

@@ -1,0 +1,116 @@
+"""A cell's key: one digest of everything that decides its pixels, and of nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from flows.cells import STARTS, Cell
+from flows.inputs import Input, beside
+from flows.store import open_store
+from stylecore import weights
+from stylecore.errors import WeightsError
+from stylecore.methods import METHODS
+from stylecore.weights import WeightsSource
+
+SCHEMA = 1
+"""Version of the form below; raised by hand only when keys must change for every cell."""
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON text of a value: sorted keys, no spaces, ASCII, no NaN (RFC 8785 in spirit)."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()
+
+
+def described(cell: Cell, source: WeightsSource, format: str) -> dict[str, Any]:  # noqa: A002 - the manifest's word
+    """A cell as receipts and pictures carry it: every setting, names and digests of its pictures; no folders."""
+    settings = cell.settings.to_dict()
+    if isinstance(settings["encoder"], dict):
+        settings["encoder"] = {
+            **settings["encoder"],
+            "weights": source.name.removeprefix("file:"),
+            "sha256": source.digest,
+        }
+    return {
+        "content": _described_input(cell.content),
+        "style": _described_input(cell.style),
+        "init": _described_input(cell.init),
+        "settings": settings,
+        "labels": cell.labels,
+        "method": {"name": cell.settings.method, "version": METHODS[cell.settings.method].version},
+        "weights": {"architecture": source.architecture, "input": source.input, "digest": source.digest},
+        "format": format,
+    }
+
+
+def _described_input(picture: Input | None) -> dict[str, str] | None:
+    return None if picture is None else {"name": picture.name, "label": picture.label, "sha256": picture.digest}
+
+
+def facts(cell: dict[str, Any]) -> dict[str, Any]:
+    """What decides the pixels of a described cell, by the name of the setting or input.
+
+    Names, labels and paths are not among it: a picture counts by its bytes, weights by their digest.
+    """
+    settings = {name: value for name, value in cell["settings"].items() if name not in ("preset", "encoder", "method")}
+    if settings["init"] not in STARTS:
+        settings["init"] = "picture"
+    pictures = {name: cell[name]["sha256"] if cell[name] else None for name in ("content", "style")}
+    return {
+        **settings,
+        **pictures,
+        "init picture": cell["init"]["sha256"] if cell["init"] else None,
+        "method": [cell["method"]["name"], cell["method"]["version"]],
+        "encoder": cell["weights"],
+        "format": cell["format"],
+    }
+
+
+def key_of(cell: dict[str, Any]) -> str:
+    """Key of a described cell: sha256 in hexadecimal over the canonical JSON of its `facts`."""
+    return hashlib.sha256(canonical({"schema": SCHEMA, **facts(cell)})).hexdigest()
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Finds the weights that cells name; relative files lie beside the manifest."""
+
+    manifest_url: str
+
+    def source(self, encoder: str | dict[str, str]) -> WeightsSource:
+        """The source of an encoder's weights, a file in a bucket fetched into the cache first.
+
+        Raises:
+            WeightsError: missing, altered or damaged weights.
+            StorageError: the bucket cannot be reached.
+        """
+        if isinstance(encoder, str):
+            return _named(encoder)
+        location = beside(self.manifest_url, encoder["weights"])
+        if location.startswith("s3://"):
+            location = str(_fetched(location, encoder.get("sha256", "")))
+        return weights.resolve({**encoder, "weights": location})
+
+
+@lru_cache(maxsize=8)
+def _named(encoder: str) -> WeightsSource:
+    return weights.resolve(encoder)
+
+
+@lru_cache(maxsize=8)
+def _fetched(url: str, digest: str) -> Path:
+    """Weights from a bucket, kept in the cache folder under their digest."""
+    if digest and (known := weights.cache_folder() / f"{digest}{Path(url).suffix}").is_file():
+        return known
+    folder, name = url.rsplit("/", 1)
+    try:
+        data = open_store(folder).read(name)
+    except FileNotFoundError:
+        raise WeightsError(f"there are no weights at {url}; check the address in `encoder`") from None
+    path = weights.cache_folder() / f"{hashlib.sha256(data).hexdigest()}{Path(url).suffix}"
+    open_store(path.parent).write(path.name, data, "application/octet-stream")
+    return path

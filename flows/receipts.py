@@ -1,0 +1,99 @@
+"""Receipts: the JSON beside the pictures that says what was rendered, from what and how. They are the truth."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from flows.store import Entry, Store
+
+SCHEMA = 1
+_READERS = 16
+
+
+def receipt_name(key: str) -> str:
+    """Name of a cell's receipt in the output."""
+    return f"receipts/{key[:2]}/{key}.json"
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """A JSON document as it is stored."""
+    return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What an output holds: receipts by key and pictures by name, read once.
+
+    Attributes:
+        receipts: readable receipts whose name is their key.
+        pictures: what lies in `renders/`.
+        broken: names of receipts that cannot be read as one.
+    """
+
+    receipts: dict[str, dict[str, Any]]
+    pictures: dict[str, Entry]
+    broken: tuple[str, ...] = ()
+
+
+def read_ledger(store: Store) -> Ledger:
+    """Read all receipts of an output and list its pictures.
+
+    Raises:
+        StorageError: the storage cannot be reached.
+    """
+    names = [entry.name for entry in store.list("receipts/") if entry.name.endswith(".json")]
+    with ThreadPoolExecutor(_READERS) as pool:
+        receipts = dict(zip(names, pool.map(lambda name: read_receipt(store, name), names), strict=True))
+    good = {receipt["key"]: receipt for receipt in receipts.values() if receipt}
+    broken = tuple(name for name, receipt in receipts.items() if receipt is None)
+    return Ledger(good, {entry.name: entry for entry in store.list("renders/")}, broken)
+
+
+def read_receipt(store: Store, name: str) -> dict[str, Any] | None:
+    """One receipt, or None where there is none that can be trusted."""
+    try:
+        receipt = json.loads(store.read(name))
+    except (FileNotFoundError, ValueError, RecursionError):
+        return None
+    return receipt if _is_receipt(receipt, name) else None
+
+
+def _is_receipt(receipt: Any, name: str) -> bool:
+    """Whether a document has the parts that others rely on, of the types they rely on."""
+    if not isinstance(receipt, dict) or receipt.get("schema") != SCHEMA:
+        return False
+    key, cell, picture = receipt.get("key"), receipt.get("cell"), receipt.get("picture")
+    if not isinstance(key, str) or receipt_name(key) != name or not isinstance(cell, dict):
+        return False
+    pictures = all(cell.get(part) is None or isinstance(cell[part], dict) for part in ("content", "style", "init"))
+    settings = isinstance(cell.get("settings"), dict) and isinstance(cell.get("labels", {}), dict)
+    return pictures and settings and isinstance(picture, dict) and isinstance(picture.get("path"), str)
+
+
+def fault_of(receipt: dict[str, Any], ledger: Ledger, store: Store) -> str:
+    """What is wrong with a receipt's picture: empty, `picture missing` or `picture altered`."""
+    picture = receipt["picture"]
+    entry = ledger.pictures.get(picture["path"])
+    if entry is None:
+        return "picture missing"
+    if entry.size != picture.get("bytes"):
+        return "picture altered"
+    if picture.get("etag") and entry.token == picture["etag"]:
+        return ""
+    try:
+        data = store.read(picture["path"])
+    except FileNotFoundError:
+        return "picture missing"
+    return "" if hashlib.sha256(data).hexdigest() == picture.get("sha256") else "picture altered"
+
+
+def faults(receipts: Iterable[dict[str, Any]], ledger: Ledger, store: Store) -> Iterator[tuple[str, str]]:
+    """Key and fault of each receipt, looked at side by side."""
+    wanted = list(receipts)
+    with ThreadPoolExecutor(_READERS) as pool:
+        yield from zip((r["key"] for r in wanted), pool.map(lambda r: fault_of(r, ledger, store), wanted), strict=True)

@@ -1,0 +1,160 @@
+"""VGG as an encoder of pictures: truncated after the last layer asked for, each layer computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from stylecore import weights
+from stylecore.architectures import ARCHITECTURES
+from stylecore.errors import SettingError, WeightsError, did_you_mean
+from stylecore.weights import WeightsSource
+
+# Per channel in RGB order: what is subtracted from, and what then multiplies, a picture in 0..1.
+_CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
+_TORCHVISION_MEAN = (0.485, 0.456, 0.406)
+_TORCHVISION_STD = (0.229, 0.224, 0.225)
+_PAD_MODES = {"replicate": "replicate", "reflect": "reflect"}
+
+
+class Encoder:
+    """A VGG network that gives the features of pictures at named layers.
+
+    The input convention (Caffe's BGR 0–255 less the mean, or torchvision's normalisation) is folded into the first
+    convolution's weights; only the mean is subtracted from the picture, so that zero padding stays mean-coloured.
+
+    Args:
+        state: float32 weights by torchvision's names, from the picture upwards without gaps.
+        architecture: key of `ARCHITECTURES`.
+        convention: `caffe` or `torchvision`.
+        pooling: `max` or `average`.
+        padding: border of the first convolution: `zero`, `replicate` or `reflect`.
+        dtype: type the convolutions compute in; features have it too.
+        device: where.
+    """
+
+    def __init__(
+        self,
+        state: Mapping[str, Tensor],
+        architecture: str,
+        *,
+        convention: str = "caffe",
+        pooling: str = "max",
+        padding: str = "zero",
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.pooling, self.padding, self.dtype, self.device = pooling, padding, dtype, torch.device(device)
+        self.mean = torch.tensor(_CAFFE_MEAN if convention == "caffe" else _TORCHVISION_MEAN, device=device)
+        self.convolutions = [c for c in ARCHITECTURES[architecture].convolutions() if c.keys[0] in state]
+        self._kernels: dict[str, tuple[Tensor, Tensor]] = {}
+        for convolution in self.convolutions:
+            weight, bias = (state[key].to(device, torch.float32) for key in convolution.keys)
+            if convolution.index == 0:
+                weight = _folded(weight, convention)
+            kernel = weight.to(dtype).contiguous(memory_format=torch.channels_last)
+            self._kernels[convolution.name] = kernel, bias.to(dtype)
+
+    def features(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Features of pictures at the layers asked for.
+
+        Args:
+            pictures: shape (batch, 3, height, width), RGB float32 in 0..1.
+            layers: names such as `conv4_2` (before the rectifier) or `relu4_2` (after it).
+
+        Returns:
+            For each layer a tensor of shape (batch, channels, height / 2ⁿ, width / 2ⁿ), n the pooling layers below.
+
+        Raises:
+            SettingError: a layer the network does not have, or pictures too small for it.
+        """
+        wanted = set(layers)
+        self._check(wanted, pictures)
+        features: dict[str, Tensor] = {}
+        signal = (pictures - self.mean.view(1, 3, 1, 1)).to(self.dtype, memory_format=torch.channels_last)
+        block = 1
+        for convolution in self.convolutions:
+            if convolution.block != block:
+                signal, block = self._pool(signal), convolution.block
+            signal = self._convolve(signal, convolution.name)
+            rectified = convolution.name.replace("conv", "relu")
+            if convolution.name in wanted:
+                features[convolution.name] = signal
+                signal = functional.relu(signal)
+            else:
+                signal = functional.relu_(signal)
+            if rectified in wanted:
+                features[rectified] = signal
+            if len(features) == len(wanted):
+                break
+        return features
+
+    def _convolve(self, signal: Tensor, name: str) -> Tensor:
+        weight, bias = self._kernels[name]
+        if name == "conv1_1" and self.padding in _PAD_MODES:
+            return functional.conv2d(functional.pad(signal, (1, 1, 1, 1), _PAD_MODES[self.padding]), weight, bias)
+        return functional.conv2d(signal, weight, bias, padding=1)
+
+    def _pool(self, signal: Tensor) -> Tensor:
+        return functional.max_pool2d(signal, 2) if self.pooling == "max" else functional.avg_pool2d(signal, 2)
+
+    def _check(self, wanted: set[str], pictures: Tensor) -> None:
+        present = {c.name for c in self.convolutions} | {c.name.replace("conv", "relu") for c in self.convolutions}
+        for layer in sorted(wanted - present):
+            raise SettingError(
+                "encoder", f"the weights have no layer {layer!r}{did_you_mean(layer, present)}; choose other layers"
+            )
+        deepest = max((int(layer[4]) for layer in wanted), default=1)
+        if min(pictures.shape[2:]) < 2 ** (deepest - 1):
+            height, width = pictures.shape[2:]
+            raise SettingError(
+                "size",
+                f"a picture of {width}×{height} pixels is too small for block {deepest} of the encoder: both sides "
+                f"need at least {2 ** (deepest - 1)} pixels; raise size or choose lower layers",
+            )
+
+
+def _folded(weight: Tensor, convention: str) -> Tensor:
+    """First convolution's weight, shape (out, 3, 3, 3), for RGB pictures in 0..1 less the mean."""
+    if convention == "caffe":
+        return weight.flip(1) * 255
+    return weight / torch.tensor(_TORCHVISION_STD, device=weight.device).view(1, 3, 1, 1)
+
+
+@lru_cache(maxsize=4)
+def warm_encoder(
+    source: WeightsSource, pooling: str, padding: str, dtype: torch.dtype, device: torch.device
+) -> Encoder:
+    """The encoder of a source of weights; the last few stay loaded, so that a worker reads its model once.
+
+    Raises:
+        WeightsError: as `weights.load`.
+    """
+    state = weights.load(source)
+    if not state:
+        raise WeightsError(f"{source.name}: holds no layer of {source.architecture}")
+    return Encoder(
+        state,
+        source.architecture,
+        convention=source.input,
+        pooling=pooling,
+        padding=padding,
+        dtype=dtype,
+        device=device,
+    )
+
+
+def computing_type(precision: str, device: torch.device) -> torch.dtype:
+    """Type of the convolutions: `auto` is bf16 where the device has matrix instructions for it, else float32."""
+    if precision != "auto":
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    if device.type == "cuda":
+        fast = torch.cuda.get_device_capability(device) >= (8, 0)
+    else:
+        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+        fast = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
+    return torch.bfloat16 if fast else torch.float32
