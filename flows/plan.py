@@ -47,6 +47,11 @@ class Item:
         return f"{self.kind}: {self.detail}" if self.detail else self.kind
 
     @property
+    def title(self) -> str:
+        """Content and style in words, for progress."""
+        return " × ".join(p.label for p in (self.cell.content, self.cell.style) if p)
+
+    @property
     def to_render(self) -> bool:
         """Whether a worker must render it."""
         return self.kind not in ("done", "bad input")

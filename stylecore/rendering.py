@@ -176,8 +176,11 @@ def _render_batch(
         finished = yield from _render_batch(cells, indices[:half], device, on_step, should_stop)
         return finished and (yield from _render_batch(cells, indices[half:], device, on_step, should_stop))
     except StylepressError as error:
-        for index in indices:
-            yield Result(index, failure=error)
+        yield from (Result(index, failure=error) for index in indices)
+        return True
+    except RuntimeError as error:  # torch's word for a device that failed
+        said = RenderError("device", f"the device failed: {str(error).splitlines()[0][:200]}")
+        yield from (Result(index, failure=said) for index in indices)
         return True
     return results
 

@@ -1,0 +1,321 @@
+"""One run of a manifest: plan, chunks, renders, sheets, gallery and a summary. Prefect carries it; this decides."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flows import chunks, gallery, manifest, plan, previews, sheets
+from flows.inputs import beside, root_of
+from flows.manifest import Loaded
+from flows.naming import label
+from flows.plan import Item, Plan
+from flows.publish import now
+from flows.receipts import Ledger, encoded, read_ledger
+from flows.store import Store, open_store
+from flows.worker import Chunk, Order, Outcome
+from stylecore.errors import StylepressError
+
+
+@dataclass
+class Summary:
+    """What a run did; `to_dict` is the shape of `render --json` and of `runs/<id>.json`.
+
+    Attributes:
+        run: the run's id, its start in UTC and four random digits.
+        manifest: the manifest as run, after `--set`, without folders of this machine.
+        to: address of the output.
+        cells: cells of the manifest, each once.
+        rendered: published by this run.
+        skipped: finished before.
+        failures: one entry for each failed cell.
+        remaining: cells that a stop left undone.
+        seconds: from start to end.
+        sheets: paths of the contact sheets in the output.
+        gallery: path of the gallery's first page in the output.
+        inputs_root: where the pictures lie as seen from the output; empty where that would name a person or a host.
+        stopped: why the run ended early: `interrupted`, `max_failures`, or empty.
+    """
+
+    run: str
+    manifest: dict[str, Any]
+    to: str
+    cells: int = 0
+    rendered: int = 0
+    skipped: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    remaining: int = 0
+    seconds: float = 0.0
+    sheets: list[str] = field(default_factory=list)
+    gallery: str | None = None
+    inputs_root: str = ""
+    stopped: str = ""
+    started: str = field(default_factory=now)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "run": self.run,
+            "manifest": self.manifest,
+            "to": self.to,
+            "cells": self.cells,
+            "rendered": self.rendered,
+            "skipped": self.skipped,
+            "failed": len(self.failures),
+            "remaining": self.remaining,
+            "seconds": round(self.seconds, 2),
+            "started": self.started,
+            "stopped": self.stopped,
+            "failures": self.failures,
+            "sheets": self.sheets,
+            "gallery": self.gallery,
+            "inputs_root": self.inputs_root,
+        }
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of the command line."""
+        if self.stopped == "interrupted":
+            return 130
+        return 1 if self.failures else 0
+
+    def __str__(self) -> str:
+        said = [f"{self.rendered} rendered", f"{self.skipped} already there"]
+        said += [f"{len(self.failures)} failed"] if self.failures else []
+        said += [f"{self.remaining} left"] if self.remaining else []
+        return f"{', '.join(said)} of {self.cells} cells"
+
+
+def read_manifest(url: str, overrides: list[str] | None = None) -> Loaded:
+    """Read a manifest from a file or an s3:// address.
+
+    Raises:
+        ManifestError: with every mistake.
+        StylepressError: there is no such file, or it is no text.
+    """
+    folder, _, name = url.rpartition("/") if url.startswith("s3://") else ("", "", url)
+    try:
+        if folder:
+            data = open_store(folder).read(name)
+        else:
+            path = Path(url)
+            if path.exists() and not path.is_file():
+                raise StylepressError(f"{url} is not a file; expected a manifest in YAML")
+            data = path.read_bytes()
+        return manifest.load(data.decode(), url, overrides)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StylepressError(f"there is no manifest {url}; `stylepress init DIR` makes one to start from") from None
+    except UnicodeDecodeError:
+        raise StylepressError(f"{url} is not text in UTF-8; expected a manifest in YAML") from None
+    except OSError as error:
+        raise StylepressError(f"{url} cannot be read: {error.strerror}") from None
+
+
+def target(loaded: Loaded, to: str | None) -> str:
+    """Address of the output: `--to` from the current folder, else `output.to` from the manifest's, else out/<name>."""
+    if to:
+        return to if "://" in to else str(Path(to).expanduser().absolute())
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in loaded.manifest.name).strip(".") or "out"
+    return beside(loaded.url, loaded.manifest.output.to or f"out/{name}")
+
+
+def open_target(loaded: Loaded, to: str | None) -> Store:
+    """The output's store; its own symbolic links may lead anywhere, a user may spread it over disks."""
+    return open_store(target(loaded, to), confine=False)
+
+
+def new_run_id() -> str:
+    """An id that sorts by time: 20261120T061500Z-1f3a."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+
+
+class Stop:
+    """A wish to end: set by Ctrl-C or SIGTERM, by too many failures, or by storage that is gone."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+
+    def wish(self, reason: str) -> None:
+        """Ask for an end; the first reason counts."""
+        self.reason = self.reason or reason
+
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a wish; a second signal ends the process as usual."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def wish(number: int, frame: Any) -> None:  # noqa: ARG001 - the signature of a handler
+            self.wish("interrupted")
+            for known, handler in before.items():
+                signal.signal(known, handler)
+
+        for number in before:
+            signal.signal(number, wish)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+Carry = Callable[[list[Chunk], Callable[[Outcome], None], Stop], None]
+"""Carries chunks out, tells each outcome, and ends soon after a stop is wished for."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A manifest planned against its output.
+
+    Attributes:
+        loaded: the manifest.
+        store: the output.
+        ledger: what the output held.
+        plan: what is to be done.
+        summary: filled in as the run goes.
+    """
+
+    loaded: Loaded
+    store: Store
+    ledger: Ledger
+    plan: Plan
+    summary: Summary
+
+
+def prepare(url: str, to: str | None, overrides: list[str], limit: int | None) -> Batch:
+    """Read and plan a manifest, and make sure that its output can be written.
+
+    Raises:
+        StylepressError: of every kind; nothing was rendered.
+    """
+    loaded = read_manifest(url, overrides)
+    store = open_target(loaded, to)
+    store.check_writable()
+    ledger = read_ledger(store)
+    planned = plan.make(loaded, store, ledger, limit=limit)
+    summary = Summary(new_run_id(), as_run(loaded), store.url, cells=len(planned.items))
+    summary.skipped = sum(item.kind == "done" for item in planned.items)
+    summary.inputs_root = root_seen_from(store.url, root_of(loaded))
+    return Batch(loaded, store, ledger, planned, summary)
+
+
+def as_run(loaded: Loaded) -> dict[str, Any]:
+    """The manifest's data without folders of this machine: absolute paths are cut to their last part."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(part) for key, part in value.items()}
+        if isinstance(value, list):
+            return [plain(part) for part in value]
+        if isinstance(value, str) and value.removeprefix("file://").startswith(("/", "~")):
+            return value.rstrip("/").rsplit("/", 1)[-1] or "."
+        return value
+
+    data: dict[str, Any] = plain(loaded.document.data)
+    return data
+
+
+def root_seen_from(output: str, root: str) -> str:
+    """Where pictures lie, as a bucket's address or relative to the output; empty where a folder's name is private."""
+    if "://" in root or "://" in output:
+        return root if root.startswith("s3://") else ""
+    relative = Path(os.path.relpath(root, output))
+    private = {"home", "Users", "root", getpass.getuser(), socket.gethostname()}
+    return "" if private & set(relative.parts) else relative.as_posix()
+
+
+def make_chunks(batch: Batch, workers: int) -> list[Chunk]:
+    """What is to be rendered, divided for so many workers."""
+    output = batch.loaded.manifest.output
+    seconds = batch.loaded.manifest.run.chunk
+    return [
+        Chunk(
+            orders=tuple(Order(i.key, i.name, i.described, i.cell.settings.encoder) for i in items),
+            manifest_url=str(batch.loaded.url),
+            root=root_of(batch.loaded),
+            to=batch.store.url,
+            format=output.format,
+            embed=output.embed,
+        )
+        for items in chunks.divide(batch.plan, seconds, workers)
+    ]
+
+
+def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], None]) -> Summary:
+    """Render what the plan asks for, then make sheets, gallery and the run's file.
+
+    Args:
+        batch: the prepared run.
+        carry: carries chunks out.
+        workers: how many chunks are worked on at a time.
+        log: takes lines about what happens.
+
+    Raises:
+        StylepressError: the environment is at fault and nothing more can be rendered; what is published stays.
+    """
+    began = time.monotonic()
+    summary, by_key = batch.summary, {item.key: item for item in batch.plan.items}
+    for item in batch.plan.items:
+        if item.kind == "bad input":
+            fault = next(p for p in item.cell.pictures if p.fault)
+            summary.failures.append(failure(item, fault.kind, fault.fault, batch.plan.varying))
+    todo = batch.plan.to_render()
+    allowed = batch.loaded.manifest.run.failures_allowed(max(1, len(todo)))
+    stop = Stop()
+
+    def take(outcome: Outcome) -> None:
+        if outcome.status == "failed":
+            item = by_key[outcome.key]
+            summary.failures.append(failure(item, outcome.kind, outcome.message, batch.plan.varying))
+            log(f"failed: {item.name}: {outcome.message}")
+            rendering = [f for f in summary.failures if f["key"]]
+            if len(rendering) > allowed:
+                stop.wish("max_failures")
+        else:
+            summary.rendered += outcome.status == "rendered"
+            summary.skipped += outcome.status == "skipped"
+
+    with stop.on_signals():
+        if todo:
+            carry(make_chunks(batch, workers), take, stop)
+    summary.stopped = stop.reason
+    summary.remaining = summary.cells - summary.rendered - summary.skipped - len(summary.failures)
+    finish(batch, log)
+    summary.seconds = time.monotonic() - began
+    batch.store.write(f"runs/{summary.run}.json", encoded({**summary.to_dict(), "to": "."}), "application/json")
+    return summary
+
+
+def failure(item: Item, kind: str, message: str, varying: list[str]) -> dict[str, Any]:
+    """A failed cell as summaries list it; `values` places it on contact sheets."""
+    values = {name: label(item.cell, name) for name in ("content", "style", *varying)}
+    return {"cell": item.name, "key": item.key, "kind": kind, "message": message, "values": values}
+
+
+def finish(batch: Batch, log: Callable[[str], None]) -> None:
+    """Make previews of the inputs, contact sheets and the gallery; none of them stops a run."""
+    summary = batch.summary
+    ledger = read_ledger(batch.store)
+    previews.make(batch.plan.items, root_of(batch.loaded), batch.store, log)
+    try:
+        shown = sheets.of_plan(batch.plan, ledger, summary.failures)
+        summary.sheets = sheets.build(batch.store, shown, batch.loaded.manifest.sheets, batch.loaded.manifest.name, log)
+        summary.gallery = gallery.build(batch.store, ledger, batch.loaded.manifest.name, summary.sheets)
+    except StylepressError as error:
+        if error.kind == "storage":
+            raise
+        log(f"sheets and gallery: {error}")
+    batch.store.sweep()

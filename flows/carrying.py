@@ -1,0 +1,167 @@
+"""Carries chunks through Prefect: one task for each chunk, a bounded window of them, retries where machines failed."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+
+from flows import engines
+from flows.batch import Stop
+from flows.devices import choose
+from flows.display import Display
+from flows.engines import Workers
+from flows.store import StorageError
+from flows.worker import Chunk, Outcome, render_chunk
+from stylecore.errors import StylepressError
+
+_WINDOW = 2  # chunks handed out for each slot: one at work, one waiting, so that no worker starves
+_POLL = 0.2  # seconds between looks at progress and at the wish to stop
+
+
+def _worth_retrying(task: Any, run: TaskRun, state: State[Any]) -> bool:  # noqa: ARG001 - Prefect's signature
+    """Whether a chunk may succeed when it is tried again: the machine failed it, not its input."""
+    error = state.data if isinstance(state.data, BaseException) else None
+    return not isinstance(error, StylepressError) or (isinstance(error, StorageError) and error.transient)
+
+
+@task(name="render-chunk", cache_policy=NO_CACHE, retry_delay_seconds=2, retry_condition_fn=_worth_retrying)
+def render_chunk_task(chunk: dict[str, Any], begun: int) -> list[dict[str, str]] | dict[str, str]:
+    """Render one chunk on a worker; outcomes as plain values, or the environment's fault as one.
+
+    Args:
+        chunk: as `Chunk.to_dict` gives it.
+        begun: how often it was begun on workers that were lost.
+    """
+    context = TaskRunContext.get()
+    attempts = begun + (context.task_run.run_count if context else 1)
+    try:
+        return [vars(outcome) for outcome in render_chunk(Chunk.from_dict(chunk), attempts)]
+    except StorageError as error:
+        if error.transient:
+            raise
+        return {"storage": str(error)}  # no retry helps, and no traceback belongs in a log
+
+
+@dataclass
+class Carrier:
+    """Carries the chunks of one run.
+
+    Attributes:
+        engine: `local`, `dask` or `ray`.
+        address: of a running cluster.
+        count: number of workers.
+        devices: `run.devices` of the manifest.
+        retries: how often a chunk is tried again when its worker failed.
+        display: shows progress.
+        log: takes lines about what happens.
+    """
+
+    engine: str
+    address: str | None
+    count: int | None
+    devices: str | int | list[str]
+    retries: int
+    display: Display
+    log: Callable[[str], None]
+    _begun: dict[str, int] = field(default_factory=dict)
+
+    def __call__(self, chunks: list[Chunk], take: Callable[[Outcome], None], stop: Stop) -> None:
+        """Carry out all chunks, restarting workers that were lost; see `batch.Carry`.
+
+        Raises:
+            StorageError: the storage refuses, so that nothing more can be rendered.
+            EngineError, DeviceError: the workers cannot be started.
+        """
+        waiting = deque(chunks)
+        with self.display:
+            while waiting and not stop.reason:
+                with engines.start(self.engine, self.address, self.count, self.devices) as workers:
+                    lost = self._drain(workers, waiting, take, stop)
+                for chunk in lost:
+                    self._again(chunk, waiting, take)
+
+    def slots(self) -> int:
+        """Workers to divide the work for; a cluster's are known only once it is joined."""
+        if self.engine == "local":
+            return len(choose(self.devices, self.count))
+        return self.count or 8
+
+    def _again(self, chunk: Chunk, waiting: deque[Chunk], take: Callable[[Outcome], None]) -> None:
+        """Put a chunk whose worker was lost back in line, or give it up."""
+        first = chunk.orders[0].key
+        self._begun[first] = self._begun.get(first, 0) + 1
+        if self._begun[first] <= self.retries:
+            self.log(f"a worker was lost; {len(chunk.orders)} cells are handed out again")
+            waiting.appendleft(chunk)
+            return
+        for order in chunk.orders:
+            message = f"its worker was lost {self._begun[first]} times; is there enough memory?"
+            take(Outcome(order.key, order.name, "failed", "worker-lost", message))
+
+    def _drain(
+        self, workers: Workers, waiting: deque[Chunk], take: Callable[[Outcome], None], stop: Stop
+    ) -> list[Chunk]:
+        """Hand out chunks and collect outcomes until none is left, or workers are lost; returns the lost chunks."""
+        at_work: dict[Any, Chunk] = {}
+        finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        lost: list[Chunk] = []
+        while at_work or (waiting and not lost and not stop.reason):
+            while waiting and not lost and not stop.reason and len(at_work) < _WINDOW * workers.slots:
+                now, chunk = time.time(), waiting.popleft()
+                chunk = replace(chunk, submitted=now, begun=chunk.begun or now)
+                future = self._submit(workers, chunk)
+                at_work[future.task_run_id] = chunk
+                future.add_done_callback(finished.put)
+            if stop.reason:
+                if workers.stop is None:
+                    break  # a cluster's tasks cannot be interrupted; whatever they still publish is found next time
+                workers.stop.set()
+            try:
+                future = finished.get(timeout=_POLL)
+            except queue.Empty:
+                future = None
+            for message in workers.heard():
+                self.display.hear(message)
+            if future is not None:
+                chunk = at_work.pop(future.task_run_id)
+                lost += self._collect(future, chunk, take, stop)
+        return lost
+
+    def _submit(self, workers: Workers, chunk: Chunk) -> Any:
+        begun = self._begun.get(chunk.orders[0].key, 0)
+        carried = render_chunk_task.with_options(
+            retries=self.retries, task_run_name=f"{len(chunk.orders)} cells from {chunk.orders[0].key[:12]}"
+        )
+        return workers.runner.submit(carried, {"chunk": chunk.to_dict(), "begun": begun})
+
+    def _collect(self, future: Any, chunk: Chunk, take: Callable[[Outcome], None], stop: Stop) -> list[Chunk]:
+        """Take a finished chunk's outcomes; returns the chunk where its worker was lost."""
+        try:
+            answer = future.result(raise_on_failure=False)
+        except Exception as error:  # noqa: BLE001 - a broken pool or cluster raises whatever its library chose
+            self.log(f"worker: {type(error).__name__}")
+            return [] if stop.reason else [chunk]
+        if isinstance(answer, dict):
+            stop.wish("storage")
+            raise StorageError(answer["storage"])
+        if isinstance(answer, StorageError):
+            raise answer
+        if isinstance(answer, BaseException):
+            for order in chunk.orders:
+                message = f"{type(answer).__name__}: {str(answer).splitlines()[0] if str(answer) else ''}"
+                take(Outcome(order.key, order.name, "failed", "device", message))
+            return []
+        for outcome in answer:
+            take(Outcome(**outcome))
+            if self.engine != "local":
+                self.display.hear(("done", outcome["key"], outcome["status"]))
+        return []

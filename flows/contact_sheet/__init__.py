@@ -1,0 +1,9 @@
+"""Draws one page of a contact sheet: a labelled grid of pictures, set like a plate in a catalogue."""
+
+from __future__ import annotations
+
+from flows.contact_sheet.composition import draw_page
+from flows.contact_sheet.page import DEFAULT_LOOK, Beside, Box, DrawnPage, Look, Page, Text, Tile
+from flows.contact_sheet.paging import grid_limit
+
+__all__ = ["DEFAULT_LOOK", "Beside", "Box", "DrawnPage", "Look", "Page", "Text", "Tile", "draw_page", "grid_limit"]

@@ -1,0 +1,62 @@
+"""The devices a run uses, told without loading torch; each worker process is bound to one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from stylecore.errors import StylepressError
+
+
+class DeviceError(StylepressError):
+    """A device that a manifest names is not there."""
+
+    kind = "device"
+
+
+def visible_gpus() -> list[str]:
+    """Identifiers of the GPUs this process may use, as CUDA_VISIBLE_DEVICES takes them."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [part for part in chosen.split(",") if part.strip() and part.strip() != "-1"]
+    listed = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    if not listed and (command := shutil.which("nvidia-smi")):
+        answer = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=20, check=False)
+        listed = sum(line.startswith("GPU ") for line in answer.stdout.splitlines())
+    return [str(number) for number in range(listed)]
+
+
+def choose(devices: str | int | list[str], workers: int | None = None) -> list[str]:
+    """Devices of the worker processes, one each: `cpu`, or a GPU's identifier.
+
+    Args:
+        devices: `run.devices` of a manifest: `auto`, `cpu`, `cuda`, a number of GPUs, or a list such as [cuda:0].
+        workers: number of processes; by default one for each GPU, or one that uses all cores.
+
+    Raises:
+        DeviceError: GPUs that are not there, or a word that names no device.
+    """
+    gpus = visible_gpus()
+    if devices in ("auto", "cuda"):
+        if devices == "cuda" and not gpus:
+            raise DeviceError("run.devices: cuda was asked for, but no NVIDIA GPU is visible; write auto or cpu")
+        chosen = gpus or ["cpu"]
+    elif isinstance(devices, int) or (isinstance(devices, str) and devices.isdigit()):
+        count = int(devices)
+        if not 1 <= count <= len(gpus):
+            raise DeviceError(f"run.devices: {count} GPUs were asked for, {len(gpus)} are visible")
+        chosen = gpus[:count]
+    else:
+        chosen = [_named(name, gpus) for name in (devices if isinstance(devices, list) else [devices])]
+    return [chosen[n % len(chosen)] for n in range(workers or len(chosen))]
+
+
+def _named(name: str, gpus: list[str]) -> str:
+    if name == "cpu":
+        return "cpu"
+    number = str(name).removeprefix("cuda:")
+    if not number.isdigit() or int(number) >= len(gpus):
+        raise DeviceError(f"run.devices: {name!r} is not here; this machine offers cpu and {len(gpus)} GPUs (cuda:N)")
+    return gpus[int(number)]

@@ -1,0 +1,94 @@
+"""The gallery: a static page of an output's pictures and contact sheets, made from receipts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from flows import naming
+from flows.receipts import Ledger
+from flows.store import Store
+
+_TEMPLATES = Path(__file__).parent / "templates"
+PAGE = "gallery/index.html"
+_CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".json": "application/json"}
+_PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".tif": "image/tiff"}
+
+
+def build(store: Store, ledger: Ledger, title: str, sheets: Iterable[str]) -> str:
+    """Write the gallery's page and its style sheet.
+
+    Args:
+        store: the output.
+        ledger: its receipts and pictures.
+        title: of the page.
+        sheets: paths of the contact sheets.
+
+    Returns:
+        Path of the page in the output.
+
+    Raises:
+        StorageError: it cannot be written.
+    """
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True)
+    receipts = [r for r in ledger.receipts.values() if r["picture"]["path"] in ledger.pictures]
+    varying = _varying(receipts)
+    pictures = sorted((_picture(r, varying) for r in receipts), key=lambda p: p["path"])
+    page = environment.get_template("gallery.html").render(title=title, pictures=pictures, sheets=list(sheets))
+    _write_changed(store, "gallery/gallery.css", (_TEMPLATES / "gallery.css").read_bytes())
+    _write_changed(store, PAGE, page.encode())
+    return PAGE
+
+
+def _write_changed(store: Store, name: str, data: bytes) -> None:
+    try:
+        if store.read(name) == data:
+            return
+    except FileNotFoundError:
+        pass
+    store.write(name, data, _CONTENT_TYPES[Path(name).suffix])
+
+
+def _varying(receipts: list[dict[str, Any]]) -> list[str]:
+    settings = [r["cell"]["settings"] for r in receipts]
+    return [n for n in (settings[0] if settings else {}) if any(s.get(n) != settings[0][n] for s in settings)]
+
+
+def _picture(receipt: dict[str, Any], varying: list[str]) -> dict[str, Any]:
+    cell, picture = receipt["cell"], receipt["picture"]
+    labels = [str((cell.get(kind) or {}).get("label") or "") for kind in ("content", "style")]
+    said = cell.get("labels", {})
+    values = ", ".join(f"{n} {said.get(n) or naming.said(cell['settings'].get(n))}" for n in varying)
+    title = " in the style of ".join(filter(None, labels))
+    return {
+        "path": picture["path"],
+        "width": picture.get("width"),
+        "height": picture.get("height"),
+        "title": title,
+        "values": values,
+        "alt": f"{title} ({values})" if values else title,
+    }
+
+
+def publish(source: Store, target: Store) -> int:
+    """Copy a gallery with what it shows to another place, its page last; returns the number of files written."""
+    there = {entry.name: entry.size for part in _PARTS for entry in target.list(part)}
+    names = [entry for part in _PARTS for entry in source.list(part) if entry.name != PAGE]
+    written = 0
+    for entry in names:
+        # a render's name holds its key, so equal names and sizes are equal pictures
+        if not entry.name.startswith("renders/") or there.get(entry.name) != entry.size:
+            target.write(entry.name, source.read(entry.name), _type_of(entry.name))
+            written += 1
+    target.write(PAGE, source.read(PAGE), _CONTENT_TYPES[".html"])
+    return written + 1
+
+
+_PARTS = ("renders/", "sheets/", "gallery/")
+
+
+def _type_of(name: str) -> str:
+    return (_CONTENT_TYPES | _PICTURE_TYPES).get(Path(name).suffix, "application/octet-stream")

@@ -1,0 +1,136 @@
+"""Publishing: first the picture, then its receipt. A run that dies in between renders that one cell again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flows.receipts import SCHEMA, encoded, receipt_name
+from flows.store import Store
+from stylecore import images
+
+if TYPE_CHECKING:
+    from stylecore.rendering import Result
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Writes pictures and receipts to an output.
+
+    Attributes:
+        store: the output.
+        format: `png`, `jpeg`, `webp` or `tiff`.
+        embed: what a picture carries about itself: `full` (its cell), `key` or `none`.
+        device: name of the device that renders, for receipts.
+    """
+
+    store: Store
+    format: str
+    embed: str
+    device: str
+
+    def publish(
+        self, key: str, name: str, cell: dict[str, Any], result: Result, *, queued: float, attempts: int
+    ) -> dict[str, Any]:
+        """Encode and write a picture and then its receipt.
+
+        Args:
+            key: the cell's key.
+            name: the picture's path in the output.
+            cell: the cell as `keys.described` gives it.
+            result: what `stylecore.render` gave; it must hold pixels.
+            queued: seconds the cell waited for a worker.
+            attempts: how often its chunk was begun.
+
+        Returns:
+            The receipt.
+
+        Raises:
+            PictureError: the format cannot hold the picture.
+            StorageError: it cannot be written.
+        """
+        began = time.perf_counter()
+        assert result.pixels is not None
+        data = images.encode(result.pixels, result.alpha, self.format, carried(key, cell, self.embed))
+        encoded_at = time.perf_counter()
+        entry = self.store.write(name, data, images.CONTENT_TYPES[self.format])
+        height, width = result.pixels.shape[:2]
+        picture = {
+            "path": name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+            "width": width,
+            "height": height,
+            "format": self.format,
+        }
+        if self.store.url.startswith("s3://"):
+            picture["etag"] = entry.token  # so that a plan can tell from a listing that an object is unchanged
+        timing = {
+            "queued": queued,
+            **result.seconds,
+            "encode": encoded_at - began,
+            "publish": time.perf_counter() - encoded_at,
+        }
+        receipt = {
+            "schema": SCHEMA,
+            "key": key,
+            "cell": cell,
+            "picture": picture,
+            "result": {
+                "losses": result.losses,
+                "curve": result.curve,
+                "steps": result.steps,
+                "stop_reason": result.stop_reason,
+            },
+            "timing": {name: round(seconds, 4) for name, seconds in timing.items()},
+            "environment": environment(self.device, result.precision),
+            "attempts": attempts,
+            "finished": now(),
+        }
+        self.store.write(receipt_name(key), encoded(receipt), "application/json")
+        return receipt
+
+
+def carried(key: str, cell: dict[str, Any], embed: str) -> str | None:
+    """What a picture carries about itself, as JSON text."""
+    if embed == "none":
+        return None
+    document = {"stylepress": version("stylepress"), "key": key, **({"cell": cell} if embed == "full" else {})}
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def environment(device: str, precision: str) -> dict[str, str]:
+    """Versions and device that a result was computed with; nothing that names a host or a person."""
+    return {
+        "stylepress": version("stylepress"),
+        "torch": version("torch"),
+        "python": platform.python_version(),
+        "device": device,
+        "precision": precision,
+    }
+
+
+def device_name(device: str) -> str:
+    """Model of a processor or GPU, such as `NVIDIA H200`."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    try:
+        model = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        model = None
+    return model[1].strip() if model else platform.machine()
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

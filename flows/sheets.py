@@ -1,0 +1,358 @@
+"""Contact sheets: from receipts to pages of rows × columns, with content and style beside."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from flows import naming
+from flows.manifest import PICTURES, Sheet
+from flows.previews import preview_name
+from flows.receipts import Ledger, encoded
+from flows.store import Store
+from stylecore.errors import StylepressError
+from stylecore.images import CONTENT_TYPES
+
+if TYPE_CHECKING:
+    from flows.contact_sheet import Look, Page, Tile
+    from flows.plan import Plan
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One cell as sheets show it.
+
+    Attributes:
+        values: labels of its content, style and settings, by name.
+        digests: digests of its content and style picture.
+        key: its key.
+        picture: path of its picture in the output; empty where there is none.
+        sha256: of the picture.
+        note: why there is no picture.
+        state: `done`, `failed` or `missing`.
+    """
+
+    values: dict[str, str]
+    digests: dict[str, str]
+    key: str
+    picture: str = ""
+    sha256: str = ""
+    note: str = ""
+    state: str = "missing"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """All cells to show, in order, and what varies between them: names with their labels in order."""
+
+    cells: list[Shown]
+    axes: dict[str, list[str]]
+
+
+def of_plan(plan: Plan, ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:
+    """The cells of a plan, with what has become of them."""
+    reasons = {failure["cell"]: f"{failure['kind']}: {failure['message']}" for failure in failures}
+    names = [*PICTURES, *plan.varying]
+    cells = []
+    for item in plan.items:
+        receipt = ledger.receipts.get(item.key)
+        values = {name: naming.label(item.cell, name) for name in names}
+        pictures = (("content", item.cell.content), ("style", item.cell.style))
+        digests = {kind: picture.digest for kind, picture in pictures if picture}
+        shown = Shown(values, digests, item.key)
+        if item.name in reasons:
+            shown = replace(shown, note=reasons[item.name], state="failed")
+        elif receipt and receipt["picture"]["path"] in ledger.pictures:
+            shown = _done(shown, receipt)
+        cells.append(shown)
+    return Shelf(cells, _axes(cells, names))
+
+
+def of_receipts(ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:
+    """All finished cells of an output, and the failed ones of its last run."""
+    receipts = sorted(ledger.receipts.values(), key=lambda r: json.dumps(r["cell"]["settings"], sort_keys=True))
+    settings = [receipt["cell"]["settings"] for receipt in receipts]
+    names = list(settings[0]) if settings else []
+    varying = [n for n in names if any(s.get(n) != settings[0].get(n) for s in settings)]
+    order = {name: _ordered([s.get(name) for s in settings]) for name in varying}
+    cells = []
+    for receipt in receipts:
+        cell = receipt["cell"]
+        pictures = {kind: cell[kind] for kind in PICTURES if cell.get(kind)}
+        values = {kind: str(picture.get("label") or picture.get("name")) for kind, picture in pictures.items()}
+        labels = cell.get("labels", {})
+        values |= {name: labels.get(name) or naming.said(cell["settings"].get(name)) for name in varying}
+        digests = {kind: str(picture.get("sha256", "")) for kind, picture in pictures.items()}
+        missing = Shown(values, digests, receipt["key"], note="the picture is gone")
+        cells.append(_done(missing, receipt) if receipt["picture"]["path"] in ledger.pictures else missing)
+    for failure in failures:
+        values = {name: str(value) for name, value in (failure.get("values") or {}).items()}
+        if failure.get("key") not in ledger.receipts and values:
+            note = f"{failure.get('kind')}: {failure.get('message')}"
+            cells.append(Shown(values, {}, str(failure.get("key")), note=note, state="failed"))
+    cells.sort(key=lambda shown: tuple(order[n].index(shown.values[n]) if _known(shown, n, order) else -1 for n in varying))
+    return Shelf(cells, _axes(cells, [*PICTURES, *varying]))
+
+
+def _known(shown: Shown, name: str, order: dict[str, list[str]]) -> bool:
+    return shown.values.get(name) in order[name]
+
+
+def _done(shown: Shown, receipt: dict[str, Any]) -> Shown:
+    picture = receipt["picture"]
+    return replace(shown, picture=picture["path"], sha256=picture.get("sha256", ""), note="", state="done")
+
+
+def _ordered(values: list[Any]) -> list[str]:
+    """Labels of values from small to large, numbers before words."""
+    distinct = {json.dumps(value, sort_keys=True): value for value in values}.values()
+    number = [v for v in distinct if isinstance(v, int | float) and not isinstance(v, bool)]
+    rest = [v for v in distinct if v not in number]
+    return [naming.said(v) for v in [*sorted(number), *sorted(rest, key=str)]]
+
+
+def _axes(cells: list[Shown], names: Iterable[str]) -> dict[str, list[str]]:
+    found = {name: list(dict.fromkeys(shown.values.get(name, "") for shown in cells)) for name in names}
+    return {name: labels for name, labels in found.items() if len(labels) > 1}
+
+
+def default_sheet(axes: dict[str, list[str]]) -> Sheet:
+    """The sheet drawn where a manifest describes none: the longest setting along the columns, the next along rows."""
+    along = sorted((n for n in axes if n not in PICTURES), key=lambda n: -len(axes[n]))
+    if not along:
+        return Sheet(rows=["content"], cols=["style"])
+    rows = along[1:2] or [name for name in PICTURES if name in axes][:1]
+    return Sheet(rows=rows, cols=along[:1])
+
+
+def build(store: Store, shelf: Shelf, wanted: Sequence[Sheet], title: str, log: Callable[[str], None]) -> list[str]:
+    """Draw the sheets that changed and write them.
+
+    Args:
+        store: the output.
+        shelf: what to show.
+        wanted: the sheets; none for the default one.
+        title: of sheets that name none.
+        log: takes a line for each sheet that cannot be drawn.
+
+    Returns:
+        Paths of all pages in the output.
+
+    Raises:
+        StorageError: they cannot be written.
+    """
+    if not shelf.cells:
+        return []
+    names: list[str] = []
+    taken: set[str] = set()
+    for sheet in wanted or [default_sheet(shelf.axes)]:
+        try:
+            name = _free(_slug(sheet.name or "-by-".join(filter(None, ["-".join(sheet.rows), "-".join(sheet.cols)]))), taken)
+            names += _build_one(store, shelf, sheet, name, title)
+        except (ValueError, OSError, MemoryError) as error:
+            log(f"contact sheet {sheet.name or ''}: {type(error).__name__}: {error}")
+        except StylepressError as error:
+            if error.kind == "storage":
+                raise
+            log(f"contact sheet {sheet.name or ''}: {error}")
+    return names
+
+
+def _build_one(store: Store, shelf: Shelf, sheet: Sheet, name: str, title: str) -> list[str]:
+    from flows.contact_sheet import Look, draw_page
+
+    look = Look(cell=sheet.cell)
+    pages = list(_pages(store, shelf, sheet, sheet.title or title, look))
+    fingerprint = _fingerprint(shelf, sheet, title)
+    names = [f"sheets/{name}-{number}.png" for number in range(1, len(pages) + 1)]
+    there = {entry.name for entry in store.list(f"sheets/{name}")}
+    if _stored_fingerprint(store, f"sheets/{name}.json", there) == fingerprint and there.issuperset(names):
+        return names
+    described = []
+    for number, (page, shown) in enumerate(pages):
+        page = replace(page, subtitle=_counted(page.subtitle, number, len(pages)))
+        drawn = draw_page(page, look)
+        buffer = io.BytesIO()
+        drawn.image.save(buffer, "PNG", compress_level=6)
+        store.write(names[number], buffer.getvalue(), CONTENT_TYPES["png"])
+        described.append(_where(names[number], page, shown, drawn.boxes))
+    document = {"schema": 1, "name": name, "fingerprint": fingerprint, "pages": described}
+    store.write(f"sheets/{name}.json", encoded(document), "application/json")
+    for stale in there - set(names):
+        if re.fullmatch(rf"sheets/{re.escape(name)}-\d+\.png", stale):
+            store.delete(stale)
+    return names
+
+
+def _where(name: str, page: Page, shown: list[list[Shown | None]], boxes: Any) -> dict[str, Any]:
+    """What is where on a page, for the sheet's JSON."""
+    cells = [
+        {"row": r, "column": c, "key": cell.key, "picture": cell.picture, "state": cell.state, "box": boxes[r][c]}
+        for r, row in enumerate(shown)
+        for c, cell in enumerate(row)
+        if cell
+    ]
+    return {
+        "file": name,
+        "title": page.title,
+        "subtitle": page.subtitle,
+        "rows": {"axis": page.row_axis, "labels": page.row_labels},
+        "columns": {"axis": page.column_axis, "labels": page.column_labels},
+        "cells": cells,
+    }
+
+
+def _pages(
+    store: Store, shelf: Shelf, sheet: Sheet, title: str, look: Look
+) -> Iterable[tuple[Page, list[list[Shown | None]]]]:
+    """Pages of a sheet: what varies and runs along neither rows nor columns gets pages of its own."""
+    from flows.contact_sheet import grid_limit
+
+    along = {*sheet.rows, *sheet.cols}
+    by = [n for n in sheet.page_by if n in shelf.axes]
+    by += [n for n in shelf.axes if n not in along and n not in by]
+    groups: dict[tuple[str, ...], list[Shown]] = {}
+    for cell in shelf.cells:
+        groups.setdefault(tuple(cell.values.get(n, "") for n in by), []).append(cell)
+    for values, cells in groups.items():
+        subtitle = " · ".join(f"{n} {v}" for n, v in zip(by, values, strict=True))
+        rows, columns = _labels(cells, sheet.rows, shelf), _labels(cells, sheet.cols, shelf)
+        at = {(_at(cell, sheet.rows), _at(cell, sheet.cols)): cell for cell in cells}
+        grid = [[at.get((row, column)) for column in columns] for row in rows]
+        whole = _page(store, sheet, title, subtitle, rows, columns, grid)
+        most_rows, most_columns = grid_limit(whole, look)
+        for top, left in itertools.product(range(0, len(rows), most_rows), range(0, len(columns), most_columns)):
+            part = [row[left : left + most_columns] for row in grid[top : top + most_rows]]
+            some_rows, some_columns = rows[top : top + most_rows], columns[left : left + most_columns]
+            yield _page(store, sheet, title, subtitle, some_rows, some_columns, part), part
+
+
+def _at(cell: Shown, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(cell.values.get(name, "") for name in names)
+
+
+def _labels(cells: list[Shown], names: Sequence[str], shelf: Shelf) -> list[tuple[str, ...]]:
+    """Labels along rows or columns, in the order of the axes; combinations that occur only."""
+    order = {name: {label: n for n, label in enumerate(shelf.axes.get(name, []))} for name in names}
+    found = {_at(cell, names) for cell in cells}
+    return sorted(found, key=lambda at: [order[name].get(label, 0) for name, label in zip(names, at, strict=True)])
+
+
+def _page(
+    store: Store,
+    sheet: Sheet,
+    title: str,
+    subtitle: str,
+    rows: list[tuple[str, ...]],
+    columns: list[tuple[str, ...]],
+    grid: list[list[Shown | None]],
+) -> Page:
+    from flows.contact_sheet import Page
+
+    return Page(
+        title=title,
+        subtitle=subtitle,
+        row_axis=" · ".join(sheet.rows),
+        row_labels=tuple(" · ".join(label) for label in rows),
+        column_axis=" · ".join(sheet.cols),
+        column_labels=tuple(" · ".join(label) for label in columns),
+        tiles=tuple(tuple(_tile(store, cell) for cell in row) for row in grid),
+        beside=_beside(store, [cell for row in grid for cell in row if cell]),
+    )
+
+
+def _tile(store: Store, cell: Shown | None) -> Tile:
+    from flows.contact_sheet import Tile
+
+    if cell is None:
+        return Tile(None, "not in the manifest", "missing")
+    if cell.state == "done":
+        return Tile(_opener(store, cell.picture), "", "done")
+    return Tile(None, cell.note or "not rendered yet", "failed" if cell.state == "failed" else "missing")
+
+
+def _beside(store: Store, cells: list[Shown]) -> tuple[Any, ...]:
+    """Content and style of a page, where all its cells share them."""
+    from flows.contact_sheet import Beside
+
+    shown = []
+    for kind in PICTURES:
+        labels = {cell.values.get(kind, "") for cell in cells}
+        digests = {cell.digests[kind] for cell in cells if kind in cell.digests}
+        if len(labels) == 1 and len(digests) == 1:
+            shown.append(Beside(f"{kind}: {labels.pop()}", _opener(store, preview_name(digests.pop()))))
+    return tuple(shown)
+
+
+def _opener(store: Store, name: str) -> Callable[[], Image.Image]:
+    def open_picture() -> Image.Image:
+        try:
+            return Image.open(io.BytesIO(store.read(name)), formats=["PNG", "JPEG", "WEBP", "TIFF"])
+        except FileNotFoundError:
+            raise StylepressError("the picture is gone") from None
+
+    return open_picture
+
+
+def _counted(subtitle: str, number: int, pages: int) -> str:
+    return " · ".join(filter(None, [subtitle, f"page {number + 1} of {pages}" if pages > 1 else ""]))
+
+
+def _fingerprint(shelf: Shelf, sheet: Sheet, title: str) -> str:
+    """Changes whenever a page would look different."""
+    shown = [[c.values, c.digests, c.picture, c.sha256, c.note, c.state] for c in shelf.cells]
+    text = json.dumps([1, sheet.model_dump(), title, shelf.axes, shown], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stored_fingerprint(store: Store, name: str, there: set[str]) -> str:
+    if name not in there:
+        return ""
+    try:
+        return str(json.loads(store.read(name)).get("fingerprint"))
+    except (ValueError, AttributeError, FileNotFoundError):
+        return ""
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._]+", "-", text).strip("-.")[:80] or "sheet"
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free = next(n for n in itertools.chain([name], (f"{name}-{k}x" for k in itertools.count(2))) if n not in taken)
+    taken.add(free)
+    return free
+
+
+def last_run(store: Store) -> dict[str, Any]:
+    """The newest file in `runs/`, or an empty mapping."""
+    names = sorted(entry.name for entry in store.list("runs/") if entry.name.endswith(".json"))
+    for name in reversed(names):
+        try:
+            run = json.loads(store.read(name))
+        except (ValueError, FileNotFoundError):
+            continue
+        if isinstance(run, dict):
+            return run
+    return {}
+
+
+def as_sheets(raw: Any) -> list[Sheet]:
+    """Sheets that a run's manifest describes; what is no sheet is left out."""
+    sheets = []
+    for part in raw if isinstance(raw, list) else []:
+        try:
+            sheets.append(Sheet.model_validate(part))
+        except ValueError:
+            continue
+    return sheets
+
+

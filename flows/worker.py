@@ -1,0 +1,249 @@
+"""A worker's side: renders a chunk of cells with a warm model and publishes each picture as soon as it is done."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from flows.inputs import named, read_input
+from flows.keys import Encoders
+from flows.publish import Publisher, device_name
+from flows.receipts import read_receipt, receipt_name
+from flows.store import Store, open_store
+from stylecore.errors import PictureError, StylepressError, WeightsError
+from stylecore.settings import Settings
+
+if TYPE_CHECKING:
+    from stylecore.rendering import Cell, Progress
+
+
+@dataclass(frozen=True)
+class Order:
+    """One cell that a worker is asked for.
+
+    Attributes:
+        key: its key.
+        name: path of its picture in the output.
+        cell: the cell as `keys.described` gives it.
+        encoder: its encoder as the manifest writes it, which may name a file that `cell` does not.
+    """
+
+    key: str
+    name: str
+    cell: dict[str, Any]
+    encoder: str | dict[str, str]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Cells that one worker renders in one go.
+
+    Attributes:
+        orders: the cells.
+        manifest_url: where relative weights lie.
+        root: where the pictures lie.
+        to: the output.
+        format: of the pictures.
+        embed: what they carry.
+        submitted: when the chunk was handed out last, in seconds of the epoch.
+        begun: when it was handed out first.
+    """
+
+    orders: tuple[Order, ...]
+    manifest_url: str
+    root: str
+    to: str
+    format: str
+    embed: str
+    submitted: float = 0.0
+    begun: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for a task's parameters."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Chunk:
+        """The chunk that `to_dict` described."""
+        return cls(**{**values, "orders": tuple(Order(**order) for order in values["orders"])})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one cell: `rendered`, `skipped` (somebody else had done it) or `failed`."""
+
+    key: str
+    name: str
+    status: str
+    kind: str = ""
+    message: str = ""
+
+
+@dataclass
+class _Line:
+    """This process's line to the run that started it; empty on a cluster."""
+
+    messages: Any = None
+    stop: Any = None
+    device: str = ""
+
+    def say(self, *message: Any) -> None:
+        if self.messages is not None:
+            self.messages.put(message)
+
+    def should_stop(self) -> bool:
+        return self.stop is not None and bool(self.stop.is_set())
+
+
+_line = _Line()  # one for a process's life: set by `attach` before the first task
+
+
+def attach(messages: Any, stop: Any, devices: Any, threads: int | None) -> None:
+    """Bind this process to a device and to its run; called once, before torch is imported.
+
+    Args:
+        messages: queue for progress.
+        stop: event after which the current step is the last.
+        devices: queue of device identifiers; one is taken.
+        threads: CPU threads of this process, None for all cores.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the run, which sets `stop`
+    try:
+        device = devices.get(timeout=10)
+        devices.put(device)  # for the process that replaces this one, should it be lost
+    except queue.Empty:
+        device = "cpu"
+    if device != "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    if threads:
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+    _line.messages, _line.stop, _line.device = messages, stop, "cpu" if device == "cpu" else "cuda:0"
+
+
+@dataclass
+class _Prepared:
+    """Orders whose pictures are read, beside the core's cells made of them."""
+
+    orders: list[Order] = field(default_factory=list)
+    cells: list[Cell] = field(default_factory=list)
+
+
+def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
+    """Render what a chunk still lacks and publish it.
+
+    Args:
+        chunk: the cells.
+        attempts: how often this chunk was begun, this time included.
+
+    Returns:
+        An outcome for each cell; cells that a stop left unfinished have none.
+
+    Raises:
+        StorageError: the output or the root cannot be reached; what was published until then stays.
+    """
+    began = time.time()
+    store, root = open_store(chunk.to, confine=False), open_store(chunk.root)
+    finished = _finished_before(chunk, store) if attempts > 1 else set()
+    outcomes = [Outcome(order.key, order.name, "rendered") for order in chunk.orders if order.key in finished]
+    wanted = [order for order in chunk.orders if order.key not in finished]
+    prepared = _Prepared()
+    for order in wanted:
+        try:
+            prepared.cells.append(_cell(order, root, Encoders(chunk.manifest_url)))
+            prepared.orders.append(order)
+        except StylepressError as error:
+            outcomes.append(_failed(order, error))
+    for outcome in outcomes:
+        _line.say("done", outcome.key, outcome.status)
+    for outcome in _rendered(prepared, chunk, store, began - (chunk.submitted or began), attempts):
+        outcomes.append(outcome)
+        _line.say("done", outcome.key, outcome.status)
+    return outcomes
+
+
+def _finished_before(chunk: Chunk, store: Store) -> set[str]:
+    """Keys that an earlier attempt at this chunk has published already."""
+    since = datetime.fromtimestamp(chunk.begun or chunk.submitted, UTC).isoformat(timespec="seconds")
+    receipts = (read_receipt(store, receipt_name(order.key)) for order in chunk.orders)
+    return {r["key"] for r in receipts if r and str(r.get("finished", "")).replace("Z", "+00:00") >= since}
+
+
+def _rendered(
+    prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int
+) -> Iterator[Outcome]:
+    from stylecore.rendering import render
+
+    if _line.should_stop():
+        return
+    device = _line.device or _best_device()
+    publisher = Publisher(store, chunk.format, chunk.embed, device_name(device))
+
+    def report(progress: Progress) -> None:
+        keys = [prepared.orders[index].key for index in progress.indices]
+        _line.say("step", keys, progress.step, progress.steps, progress.losses, progress.size)
+
+    for result in render(prepared.cells, device=device, on_step=report, should_stop=_line.should_stop):
+        order = prepared.orders[result.index]
+        try:
+            if result.failure:
+                raise result.failure
+            publisher.publish(order.key, order.name, order.cell, result, queued=queued, attempts=attempts)
+        except StylepressError as error:
+            if error.kind == "storage":
+                raise
+            yield _failed(order, error)
+        else:
+            yield Outcome(order.key, order.name, "rendered")
+
+
+def _failed(order: Order, error: StylepressError) -> Outcome:
+    return Outcome(order.key, order.name, "failed", error.kind, str(error))
+
+
+def _best_device() -> str:
+    """Device of a process that nobody attached: a cluster's scheduler has chosen what it may see."""
+    import torch
+
+    return "cuda:0" if torch.cuda.is_available() else "cpu"
+
+
+def _cell(order: Order, root: Store, encoders: Encoders) -> Cell:
+    """The core's cell of an order, its pictures decoded.
+
+    Raises:
+        PictureError: a picture is gone, damaged, or no longer what was planned.
+        WeightsError: the weights here are not those of the plan.
+    """
+    from stylecore.rendering import Cell
+
+    settings = dict(order.cell["settings"])
+    source = encoders.source(order.encoder)
+    if source.digest != order.cell["weights"]["digest"]:
+        raise WeightsError(f"the weights of {source.name} on this machine are others than those the run was planned with")
+    if isinstance(order.encoder, dict):
+        settings["encoder"] = {**order.encoder, "weights": str(source.path)}
+    content, style, init = (_picture(order.cell[part], root) for part in ("content", "style", "init"))
+    return Cell(content, (style,), Settings(**settings), init)
+
+
+def _picture(described: dict[str, str] | None, root: Store) -> Any:
+    from stylecore import images
+
+    if described is None:
+        return None
+    name = described["name"]
+    try:
+        picture = images.read(read_input(name, root))
+    except FileNotFoundError:
+        raise PictureError(f"{name} was there when the run was planned and is gone now") from None
+    except PictureError as error:
+        raise PictureError(named(error, name)) from None
+    if picture.digest != described["sha256"]:
+        raise PictureError(f"{name} was changed while the run was under way; start the run again")
+    return picture
