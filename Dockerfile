@@ -23,10 +23,10 @@ ARG PIP_FIND_LINKS
 WORKDIR /build
 
 # Dependencies alone first: this layer, and its copy in the final image, stay the same while only the source changes.
-# Bytecode that is never compared with its source, because copies between stages do not keep modification times; `|| true`
+# Bytecode is not compared with its source, since not every builder keeps the times of files that it copies. `|| true`
 # because packages bring files for newer Pythons, which do not compile and are not imported.
 COPY pyproject.toml constraints.txt ./
-RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
+RUN python -c "import tomllib as t; print(*t.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         > requirements.txt \
     && python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --no-compile -r requirements.txt -c constraints.txt \
@@ -42,7 +42,7 @@ RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-d
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
 
-# The base image has no bytecode of the standard library, and a user who may not write there would compile it at every start.
+# The base image has no bytecode of the standard library; without it, every start would compile what it imports.
 RUN python -m compileall -q --invalidation-mode unchecked-hash -x site-packages \
         "$(python -c "import sysconfig; print(sysconfig.get_path('stdlib'))")"
 
@@ -66,7 +66,7 @@ COPY --from=builder /package/opt/venv /opt/venv
 USER 1000:1000
 WORKDIR /data
 
-# What Ctrl-C sends: a render finishes its bookkeeping and exits 130, a worker stops taking work.
+# What Ctrl-C sends: a render ends in order and exits 130, a worker stops. SIGTERM would not reach a Python that is PID 1.
 STOPSIGNAL SIGINT
 
 # The package imports and its weights are whole; reads 26 MB, loads no torch.

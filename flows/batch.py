@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import secrets
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -232,9 +230,8 @@ def root_seen_from(output: str, root: str) -> str:
     """Where pictures lie, as a bucket's address or relative to the output; empty where a folder's name is private."""
     if "://" in root or "://" in output:
         return root if root.startswith("s3://") else ""
-    relative = Path(os.path.relpath(root, output))
-    private = {"home", "Users", "root", getpass.getuser(), socket.gethostname()}
-    return "" if private & set(relative.parts) else relative.as_posix()
+    common = os.path.commonpath([os.path.abspath(root), os.path.abspath(output)])  # noqa: PTH100 - links stay as named
+    return "" if common in ("/", "/home", "/Users") else Path(os.path.relpath(root, output)).as_posix()
 
 
 def make_chunks(batch: Batch, workers: int) -> list[Chunk]:

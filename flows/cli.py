@@ -269,7 +269,9 @@ def _output(out: str) -> tuple[Any, Any]:
     for name in ledger.broken:
         _complain(f"{name} is no receipt of this version and is left out")
     if not ledger.receipts:
-        raise StylepressError(f"{out} holds no receipts; expected a folder or prefix that `stylepress render` has written")
+        raise StylepressError(
+            f"{out} holds no receipts; expected a folder or prefix that `stylepress render` has written"
+        )
     return store, ledger
 
 
@@ -277,7 +279,9 @@ def _output(out: str) -> tuple[Any, Any]:
 def reproduce(
     picture: Path,
     *,
-    to: Annotated[Path | None, Parameter(name="--to", help="Folder for the new picture; by default the current one.")] = None,
+    to: Annotated[
+        Path | None, Parameter(name="--to", help="Folder for the new picture; by default the current one.")
+    ] = None,
     check_: Annotated[bool, Parameter(name="--check", help="Compare pixels and end with 1 where they differ.")] = False,
     device: str = "auto",
 ) -> int:
@@ -316,7 +320,9 @@ def list_weights() -> int:
 
     for name in weights.known():
         source = weights.resolve(name)
-        where = "ships with stylepress" if name == "vgg19" else str(source.path or "not here yet: stylepress weights fetch")
+        where = (
+            "ships with stylepress" if name == "vgg19" else str(source.path or "not here yet: stylepress weights fetch")
+        )
         _say(f"{name:20} {source.digest[:27]:28} {where}")
     return OK
 

@@ -69,7 +69,9 @@ def _devices() -> Finding:
 
     gpus = visible_gpus()
     if gpus and not torch.cuda.is_available():
-        return Finding("devices", "wrong", f"{len(gpus)} GPUs are here, but this torch has no CUDA: install another build")
+        return Finding(
+            "devices", "wrong", f"{len(gpus)} GPUs are here, but this torch has no CUDA: install another build"
+        )
     devices = [f"cuda:{n}" for n in range(len(gpus))] or ["cpu"]
     kind = str(computing_type("auto", torch.device(devices[0]))).removeprefix("torch.")
     names = ", ".join(device_name(device) for device in devices)
@@ -89,7 +91,9 @@ def _torchvision() -> Finding:
 
     for name in weights.PUBLISHED:
         torchvision_weights.url_and_hash(name)
-    return Finding("torchvision", "ok", f"knows {', '.join(weights.PUBLISHED)}; `stylepress weights fetch NAME` loads one")
+    return Finding(
+        "torchvision", "ok", f"knows {', '.join(weights.PUBLISHED)}; `stylepress weights fetch NAME` loads one"
+    )
 
 
 def _storage(to: str | None) -> Finding:

@@ -131,5 +131,3 @@ def _cluster_slots(engine: str, runner: Any) -> int:
 
     resources = ray.cluster_resources()
     return max(1, int(resources.get("GPU", 0)) or int(resources.get("CPU", 1)))
-
-

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+from stylecore.errors import StylepressError
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",
@@ -23,9 +24,8 @@ def set_defaults() -> None:
         os.environ.setdefault(name, value)
 
 
-@contextmanager
-def server() -> Iterator[None]:
-    """Prefect's API for a while: the configured server, or one of our own that a Ctrl-C does not reach.
+def ensure_server() -> None:
+    """Start Prefect's own server where none is configured, so that a Ctrl-C does not reach it.
 
     A terminal sends Ctrl-C to every process of a command. The server must outlive it, so that the run can still
     report how it ended; a blocked signal is inherited by the process that is started here.
@@ -34,24 +34,36 @@ def server() -> Iterator[None]:
     from prefect.settings import PREFECT_API_URL
 
     if PREFECT_API_URL.value():
-        yield
         return
-    own = SubprocessASGIServer()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        own.start(timeout=60)
+        SubprocessASGIServer().start(timeout=60)  # one for the process; Prefect stops it at exit, after its last logs
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        own.stop()
+
+
+class _Message(logging.Filter):
+    """Replaces the traceback of an error that we returned by its message: it is written for the reader of the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, StylepressError):
+            record.msg, record.args, record.exc_info = str(error), (), None
+        return True
+
+
+def shorten_tracebacks() -> None:
+    """Log errors that we return from flows as what they say. Prefect's engine would add a traceback to each."""
+    for name in ("prefect.flow_runs", "prefect.engine"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(known, _Message) for known in logger.filters):
+            logger.addFilter(_Message())
 
 
 def run(**parameters: Any) -> Any:
     """Run the flow `render-batch` in this process; returns what its final state holds: a summary or an exception."""
-    with server():
-        from flows.render_batch import render_batch
+    ensure_server()
+    from flows.render_batch import render_batch
 
-        state = render_batch(**parameters, return_state=True)  # type: ignore[call-overload]
-        return state.result(raise_on_failure=False)
+    state = render_batch(**parameters, return_state=True)  # type: ignore[call-overload]
+    return state.result(raise_on_failure=False)

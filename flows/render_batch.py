@@ -14,7 +14,10 @@ from flows import batch
 from flows.batch import Batch, Summary
 from flows.carrying import Carrier
 from flows.display import Display
+from flows.local_prefect import shorten_tracebacks
 from stylecore.errors import StylepressError
+
+shorten_tracebacks()
 
 
 class RunFailedError(StylepressError):
@@ -94,5 +97,3 @@ def _tell(summary: Summary, prepared: Batch) -> None:
         address = prepared.store.child(summary.gallery)
         link = address if "://" in address else f"file://{address}"
         create_link_artifact(link, link_text="gallery", key="gallery")
-
-

@@ -231,5 +231,3 @@ def compare(first: Path | bytes, second: Path | bytes) -> Comparison:
     if one.alpha is not None and other.alpha is not None:
         largest = max(largest, float(abs(one.alpha - other.alpha).max()) * 255)
     return Comparison(largest == 0, largest)
-
-

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from flows.plan import Plan
 
 
+_MOST_BESIDE = 3
+"""Contents, and styles, that are shown beside a page; with more of them the labels must do."""
+
+
 @dataclass(frozen=True)
 class Shown:
     """One cell as sheets show it.
@@ -98,7 +102,9 @@ def of_receipts(ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:
         if failure.get("key") not in ledger.receipts and values:
             note = f"{failure.get('kind')}: {failure.get('message')}"
             cells.append(Shown(values, {}, str(failure.get("key")), note=note, state="failed"))
-    cells.sort(key=lambda shown: tuple(order[n].index(shown.values[n]) if _known(shown, n, order) else -1 for n in varying))
+    cells.sort(
+        key=lambda shown: tuple(order[n].index(shown.values[n]) if _known(shown, n, order) else -1 for n in varying)
+    )
     return Shelf(cells, _axes(cells, [*PICTURES, *varying]))
 
 
@@ -155,7 +161,9 @@ def build(store: Store, shelf: Shelf, wanted: Sequence[Sheet], title: str, log: 
     taken: set[str] = set()
     for sheet in wanted or [default_sheet(shelf.axes)]:
         try:
-            name = _free(_slug(sheet.name or "-by-".join(filter(None, ["-".join(sheet.rows), "-".join(sheet.cols)]))), taken)
+            name = _free(
+                _slug(sheet.name or "-by-".join(filter(None, ["-".join(sheet.rows), "-".join(sheet.cols)]))), taken
+            )
             names += _build_one(store, shelf, sheet, name, title)
         except (ValueError, OSError, MemoryError) as error:
             log(f"contact sheet {sheet.name or ''}: {type(error).__name__}: {error}")
@@ -280,15 +288,14 @@ def _tile(store: Store, cell: Shown | None) -> Tile:
 
 
 def _beside(store: Store, cells: list[Shown]) -> tuple[Any, ...]:
-    """Content and style of a page, where all its cells share them."""
+    """Contents and styles of a page, unless they are too many to stand beside it."""
     from flows.contact_sheet import Beside
 
     shown = []
     for kind in PICTURES:
-        labels = {cell.values.get(kind, "") for cell in cells}
-        digests = {cell.digests[kind] for cell in cells if kind in cell.digests}
-        if len(labels) == 1 and len(digests) == 1:
-            shown.append(Beside(f"{kind}: {labels.pop()}", _opener(store, preview_name(digests.pop()))))
+        labels = {cell.digests[kind]: cell.values.get(kind, "") for cell in cells if kind in cell.digests}
+        if len(labels) <= _MOST_BESIDE:
+            shown += [Beside(f"{kind}: {label}", _opener(store, preview_name(d))) for d, label in labels.items()]
     return tuple(shown)
 
 
@@ -354,5 +361,3 @@ def as_sheets(raw: Any) -> list[Sheet]:
         except ValueError:
             continue
     return sheets
-
-

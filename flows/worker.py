@@ -174,9 +174,7 @@ def _finished_before(chunk: Chunk, store: Store) -> set[str]:
     return {r["key"] for r in receipts if r and str(r.get("finished", "")).replace("Z", "+00:00") >= since}
 
 
-def _rendered(
-    prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int
-) -> Iterator[Outcome]:
+def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int) -> Iterator[Outcome]:
     from stylecore.rendering import render
 
     if _line.should_stop():
@@ -225,7 +223,9 @@ def _cell(order: Order, root: Store, encoders: Encoders) -> Cell:
     settings = dict(order.cell["settings"])
     source = encoders.source(order.encoder)
     if source.digest != order.cell["weights"]["digest"]:
-        raise WeightsError(f"the weights of {source.name} on this machine are others than those the run was planned with")
+        raise WeightsError(
+            f"the weights of {source.name} on this machine are others than those the run was planned with"
+        )
     if isinstance(order.encoder, dict):
         settings["encoder"] = {**order.encoder, "weights": str(source.path)}
     content, style, init = (_picture(order.cell[part], root) for part in ("content", "style", "init"))

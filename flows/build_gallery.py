@@ -1,0 +1,43 @@
+"""The Prefect flow `build-gallery`: contact sheets and gallery of an output, made again from its receipts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Completed, Failed
+
+from flows import gallery, sheets
+from flows.local_prefect import shorten_tracebacks
+from flows.receipts import read_ledger
+from flows.store import open_store
+from stylecore.errors import StylepressError
+
+shorten_tracebacks()
+
+
+@flow(name="build-gallery", flow_run_name="gallery of {out}")
+def build_gallery(out: str, to: str | None = None) -> State[Any]:
+    """Build the sheets and the gallery of an output, and copy the gallery elsewhere if asked.
+
+    Args:
+        out: folder or s3://bucket/prefix that a run has written.
+        to: another place for a copy of gallery, sheets and pictures.
+    """
+    logger = get_run_logger()
+    try:
+        store = open_store(out, confine=False)
+        ledger, run = read_ledger(store), sheets.last_run(store)
+        said = run.get("manifest") or {}
+        title = str(said.get("name") or "gallery")
+        shelf = sheets.of_receipts(ledger, run.get("failures") or [])
+        drawn = sheets.build(store, shelf, sheets.as_sheets(said.get("sheets")), title, logger.warning)
+        page = gallery.build(store, ledger, title, drawn)
+        if to:
+            target = open_store(to, confine=False)
+            target.check_writable()
+            logger.info("%d files copied to %s", gallery.publish(store, target), to)
+    except StylepressError as error:
+        return Failed(message=str(error), data=error)
+    return Completed(message=f"{len(ledger.receipts)} pictures, {len(drawn)} sheets: {page}")
