@@ -67,23 +67,26 @@ def _spaced(name: str, spacing: str, numbers: Any) -> list[float]:
             raise ValueError
     except (TypeError, ValueError):
         raise SettingError(name, f"{name}: {spacing} takes three numbers {words}, got {numbers!r}") from None
+    count = _count(name, spacing, first, last, third)
+    if count > LONGEST:
+        raise SettingError(name, f"{name}: an axis of {count:,} values is longer than {LONGEST:,}")
+    places = range(count)
+    if spacing == "range":
+        values = [first + n * third for n in places]
+    elif spacing == "linspace":
+        values = [first + (last - first) * n / max(1, count - 1) for n in places]
+    else:
+        values = [first * (last / first) ** (n / max(1, count - 1)) for n in places]
+    return [float(f"{value:.12g}") for value in values]  # people mean 10000, not 10000.000000000002
+
+
+def _count(name: str, spacing: str, first: float, last: float, third: float) -> int:
     if spacing == "range":
         if third == 0:
             raise SettingError(name, f"{name}: the step of a range cannot be 0")
-        count = max(0, math.ceil((last - first) / third - 1e-9))
-        place = lambda n: first + n * third  # noqa: E731 - the three spacings read best side by side
-    else:
-        count = int(third)
-        if third != count or count < 1:
-            raise SettingError(name, f"{name}: {spacing} needs a count of at least 1, got {numbers[2]!r}")
-        if spacing == "logspace" and (first <= 0 or last <= 0):
-            raise SettingError(name, f"{name}: logspace needs positive ends, got {numbers!r}")
-        part = lambda n: n / max(1, count - 1)  # noqa: E731
-        if spacing == "linspace":
-            place = lambda n: first + (last - first) * part(n)  # noqa: E731
-        else:
-            place = lambda n: first * (last / first) ** part(n)  # noqa: E731
-    if count > LONGEST:
-        raise SettingError(name, f"{name}: an axis of {count:,} values is longer than {LONGEST:,}")
-    # twelve digits: people mean 10000, not 10000.000000000002
-    return [float(f"{place(n):.12g}") for n in range(count)]
+        return max(0, math.ceil((last - first) / third - 1e-9))
+    if third < 1 or not third.is_integer():
+        raise SettingError(name, f"{name}: {spacing} needs a count of at least 1, got {third:g}")
+    if spacing == "logspace" and (first <= 0 or last <= 0):
+        raise SettingError(name, f"{name}: logspace needs positive ends, got {first:g} and {last:g}")
+    return int(third)

@@ -73,7 +73,7 @@ def operations_per_pixel(settings: Settings) -> float:
     convolutions = ARCHITECTURES[name].convolutions()
     wanted = {layer.replace("relu", "conv") for layer in (*settings.content_layers, *settings.style_layers)}
     deepest = max(index for index, convolution in enumerate(convolutions) if convolution.name in wanted)
-    return sum(2 * 2 * 9 * c.channels_in * c.channels_out / 4 ** (c.block - 1) for c in convolutions[: deepest + 1])
+    return sum(2 * 2 * 9 * c.channels_in * c.channels_out * 4.0 ** (1 - c.block) for c in convolutions[: deepest + 1])
 
 
 def _pixels(cell: Cell, size: int) -> int:

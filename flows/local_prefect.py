@@ -65,5 +65,5 @@ def run(**parameters: Any) -> Any:
     ensure_server()
     from flows.render_batch import render_batch
 
-    state = render_batch(**parameters, return_state=True)  # type: ignore[call-overload]
+    state = render_batch(**parameters, return_state=True)
     return state.result(raise_on_failure=False)

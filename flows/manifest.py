@@ -268,20 +268,21 @@ def _settings_named(data: Mapping[str, Any]) -> Iterator[tuple[Path, str, Any, s
             yield (*path, name), name, raw, form
 
     yield from of(data.get("defaults"), ("defaults",), "setting")
-    jobs = data.get("jobs")
-    for number, job in enumerate(jobs if isinstance(jobs, list) else []):
-        if not isinstance(job, dict):
-            continue
+    for number, job in _mappings(data.get("jobs")):
         at: Path = ("jobs", number)
         yield from of(job.get("grid"), (*at, "grid"), "axis")
         yield from of(job.get("zip"), (*at, "zip"), "axis")
         for key in ("exclude", "add"):
-            for index, part in enumerate(job.get(key) if isinstance(job.get(key), list) else []):
+            for index, part in _mappings(job.get(key)):
                 yield from of(part, (*at, key, index), "match")
-        for index, part in enumerate(job.get("override") if isinstance(job.get("override"), list) else []):
-            if isinstance(part, dict):
-                yield from of(part.get("when"), (*at, "override", index, "when"), "match")
-                yield from of(part.get("set"), (*at, "override", index, "set"), "setting")
+        for index, part in _mappings(job.get("override")):
+            yield from of(part.get("when"), (*at, "override", index, "when"), "match")
+            yield from of(part.get("set"), (*at, "override", index, "set"), "setting")
+
+
+def _mappings(raw: Any) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The mappings of a list with their indices; what is no list or no mapping is reported elsewhere."""
+    return ((n, part) for n, part in enumerate(raw if isinstance(raw, list) else []) if isinstance(part, dict))
 
 
 def _sheet_problems(manifest: Manifest, document: Document) -> list[Problem]:

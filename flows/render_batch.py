@@ -91,7 +91,8 @@ def _tell(summary: Summary, prepared: Batch) -> None:
     rows = [f"| `{f['cell']}` | {f['kind']} | {f['message']} |" for f in summary.failures[:100]]
     table = "\n".join(["", "| cell | kind | message |", "| --- | --- | --- |", *rows]) if rows else ""
     sheets = "\n".join(f"* `{name}`" for name in summary.sheets)
-    text = f"## {prepared.loaded.manifest.name}\n\n{summary}, in {summary.seconds:.0f} s.\n{table}\n\nSheets:\n\n{sheets}\n"
+    head = f"## {prepared.loaded.manifest.name}\n\n{summary}, in {summary.seconds:.0f} s."
+    text = f"{head}\n{table}\n\nSheets:\n\n{sheets}\n"
     create_markdown_artifact(text, key="render-summary", description=str(summary))
     if summary.gallery:
         address = prepared.store.child(summary.gallery)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -167,10 +168,8 @@ def _find(described: dict[str, str] | None, part: str, picture: Path) -> bytes |
 def _candidates(name: str, picture: Path) -> Iterator[bytes]:
     """Files that may be the input: the sample, the run's own inputs, near the output, below the current folder."""
     if name.startswith(SAMPLE):
-        try:
+        with contextlib.suppress(PictureError):
             yield samples.path(name.removeprefix(SAMPLE)).read_bytes()
-        except PictureError:
-            pass
     else:
         yield from _of_the_run(name, picture)
         if not Path(name).is_absolute() and ".." not in Path(name).parts:

@@ -21,4 +21,5 @@ def with_luminance(colors: np.ndarray, luminance: np.ndarray) -> np.ndarray:
     Source: Gatys, Bethge, Hertzmann, Shechtman 2016 (arXiv:1606.05897), section "luminance-only transfer".
     """
     shift = (luminance - colors) @ _LUMA
-    return np.clip(colors + shift[..., None], 0, 1)
+    restyled: np.ndarray = np.clip(colors + shift[..., None], 0, 1)
+    return restyled

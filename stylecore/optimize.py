@@ -22,12 +22,14 @@ class Step:
     """State of a batch after a step.
 
     Attributes:
-        pictures: the best accepted pictures, shape (batch, 3, height, width), float32.
+        pictures: the pictures to keep, shape (batch, 3, height, width), float32: Adam's latest, L-BFGS's best so far.
         losses: their losses, shape (batch,), float32; not finite for a picture that cannot be optimised.
+        fresh: whether a picture is the one that this step evaluated, shape (batch,), bool; if not, it is an older one.
     """
 
     pictures: Tensor
     losses: Tensor
+    fresh: Tensor
 
 
 def adam(
@@ -51,7 +53,7 @@ def adam(
     count = 0
     while True:
         losses, gradients = evaluate(pictures)
-        yield Step(pictures, losses)
+        yield Step(pictures, losses, torch.ones_like(losses, dtype=torch.bool))
         count += 1
         first.lerp_(gradients, 1 - betas[0])
         second.lerp_(gradients.square(), 1 - betas[1])
@@ -61,6 +63,10 @@ def adam(
 
 FIRST_MOVE = 20 / 255
 """Largest change of a pixel in the first step of L-BFGS: large enough to start, small enough to keep its promise."""
+LARGEST_MOVE = 0.5
+"""Largest change of a pixel in any step of L-BFGS: a poor curvature estimate asks for millions."""
+NOISE = 1e-3
+"""Part of a loss by which bf16 convolutions blur it; a trial that is worse by no more than that counts as no worse."""
 _SUFFICIENT = 1e-4  # Armijo's constant, as in Nocedal, Wright 2006, section 3.1
 _SHRINK = (0.1, 0.5)
 
@@ -76,7 +82,7 @@ def lbfgs(
     """Limited-memory BFGS with backtracking, for a batch of independent pictures.
 
     A step is tried at full length; a picture whose loss does not fall enough goes back and tries a shorter one, by
-    quadratic interpolation, as its next step. A picture whose loss is not finite at the start stays there.
+    quadratic interpolation, as its next step. A picture whose loss is not a number at the start stays there.
 
     Args:
         start: pictures to start from, shape (batch, 3, height, width), float32.
@@ -89,32 +95,33 @@ def lbfgs(
     Yields:
         A `Step` for each evaluation, without end; the first is the start.
 
-    Source: Nocedal, Wright 2006, algorithms 7.4 (two-loop recursion) and 3.1 (backtracking), eq. 7.20 (scaling).
+    Source: Nocedal, Wright 2006, algorithms 7.4 (two-loop recursion) and 3.1 (backtracking), eq. 7.20 (scaling);
+    Berahas, Byrd, Nocedal 2019 (Armijo's condition relaxed by the noise: without it, bf16 stalls for good).
     """
     precondition = _spectral(start, spectral_exponent)
+    history: deque[_Pair] = deque(maxlen=history_size)
     pictures = start.clone()
     losses, gradients = evaluate(pictures)
-    yield Step(pictures, losses)
-    history: deque[_Pair] = deque(maxlen=history_size)
-    direction = -precondition(gradients)
-    direction *= learning_rate * FIRST_MOVE / _rowwise(direction.abs().amax((1, 2, 3)).clamp_min(1e-20))
+    best = Step(pictures, losses, torch.ones_like(losses, dtype=torch.bool))
+    yield best
+    direction = learning_rate * _downhill(gradients, history, precondition)
     length = torch.ones_like(losses)
     while True:
-        slope = _dots(gradients, direction)
+        promise = length * _dots(gradients, direction)
         trial = pictures + _rowwise(length) * direction
         trial_losses, trial_gradients = evaluate(trial)
-        accepted = trial_losses <= losses + _SUFFICIENT * length * slope
+        best = _better(best, trial, trial_losses)
+        yield best
+        accepted = trial_losses <= losses + NOISE * losses.abs() + _SUFFICIENT * promise
         rows = _rowwise(accepted)
         step = torch.where(rows, trial - pictures, 0)
         change = torch.where(rows, trial_gradients - gradients, 0)
         pictures = torch.where(rows, trial, pictures)
         gradients = torch.where(rows, trial_gradients, gradients)
-        length = torch.where(accepted, 1.0, length * _shorter(losses, trial_losses, length * slope))
+        length = torch.where(accepted, 1.0, length * _shorter(losses, trial_losses, promise))
         losses = torch.where(accepted, trial_losses, losses)
-        yield Step(pictures, losses)
         history.append(_Pair.of(step, change, precondition))
-        # a row that went back keeps its direction: its empty pair has changed nothing
-        downhill = -learning_rate * _inverse_hessian(gradients, history, precondition)
+        downhill = learning_rate * _downhill(gradients, history, precondition)
         direction = torch.where(rows, downhill, direction)
 
 
@@ -134,28 +141,39 @@ class _Pair:
         return cls(step, change, torch.where(usable, curvature, 0), scaled)
 
 
-def _inverse_hessian(gradients: Tensor, history: deque[_Pair], precondition: Callable[[Tensor], Tensor]) -> Tensor:
-    """Product of the approximate inverse Hessian and the gradients (two-loop recursion)."""
-    weights = [torch.where(p.curvature > 0, 1 / p.curvature, 0) for p in history]
-    scale = torch.ones_like(weights[-1])
-    for pair in history:  # the newest usable pair of each row wins
-        scale = torch.where(pair.curvature > 0, pair.curvature / pair.scaled, scale)
+def _better(best: Step, trial: Tensor, losses: Tensor) -> Step:
+    """The better of two pictures in each row; a loss that is not a number is never better."""
+    better = losses < best.losses
+    pictures = torch.where(_rowwise(better), trial, best.pictures)
+    return Step(pictures, torch.where(better, losses, best.losses), better)
+
+
+def _downhill(gradients: Tensor, history: deque[_Pair], precondition: Callable[[Tensor], Tensor]) -> Tensor:
+    """Direction of the next step: minus the approximate inverse Hessian times the gradients (two-loop recursion).
+
+    Rows without a usable pair go down the preconditioned gradient, their largest pixel by FIRST_MOVE.
+    """
+    weights = [torch.where(pair.curvature > 0, 1 / pair.curvature, 0) for pair in history]
     result = gradients.clone()
     alphas = []
     for pair, weight in zip(reversed(history), reversed(weights), strict=True):
         alpha = weight * _dots(pair.step, result)
         result.addcmul_(_rowwise(-alpha), pair.change)
         alphas.append(alpha)
-    result = precondition(result) * _rowwise(scale)
+    result = precondition(result)
+    scale = FIRST_MOVE / _largest(result)
+    for pair in history:  # the newest usable pair of each row wins
+        scale = torch.where(pair.curvature > 0, pair.curvature / pair.scaled, scale)
+    result = result * _rowwise(scale)
     for pair, weight, alpha in zip(history, weights, reversed(alphas), strict=True):
         beta = weight * _dots(pair.change, result)
         result.addcmul_(_rowwise(alpha - beta), pair.step)
-    return result
+    return -result * _rowwise((LARGEST_MOVE / _largest(result)).clamp(max=1))
 
 
-def _shorter(losses: Tensor, trial_losses: Tensor, slope: Tensor) -> Tensor:
+def _shorter(losses: Tensor, trial_losses: Tensor, promise: Tensor) -> Tensor:
     """Factor on a step that failed: the minimum of the parabola through both losses, within sensible bounds."""
-    parabola = -slope / (2 * (trial_losses - losses - slope))
+    parabola = -promise / (2 * (trial_losses - losses - promise))
     return torch.nan_to_num(parabola, nan=_SHRINK[0]).clamp(*_SHRINK)
 
 
@@ -170,7 +188,8 @@ def _spectral(like: Tensor, exponent: float) -> Callable[[Tensor], Tensor]:
     factor = frequency ** (-2 * exponent)
 
     def precondition(pictures: Tensor) -> Tensor:
-        return torch.fft.irfft2(torch.fft.rfft2(pictures) * factor, s=(height, width))
+        smoothed: Tensor = torch.fft.irfft2(torch.fft.rfft2(pictures) * factor, s=(height, width))
+        return smoothed
 
     return precondition
 
@@ -178,6 +197,11 @@ def _spectral(like: Tensor, exponent: float) -> Callable[[Tensor], Tensor]:
 def _dots(a: Tensor, b: Tensor) -> Tensor:
     """Inner product of each picture of two batches, shape (batch,)."""
     return (a * b).sum((1, 2, 3))
+
+
+def _largest(directions: Tensor) -> Tensor:
+    """Largest change of a pixel of each picture, shape (batch,); never quite 0."""
+    return directions.abs().amax((1, 2, 3)).clamp_min(1e-20)
 
 
 def _rowwise(values: Tensor) -> Tensor:

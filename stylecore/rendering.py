@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,7 +161,7 @@ def _render_batch(
     device: torch.device,
     on_step: Callable[[Progress], None] | None,
     should_stop: Callable[[], bool],
-) -> Iterator[Result]:
+) -> Generator[Result, None, bool]:
     """Render one batch; returns False when it was stopped. Out of memory halves the batch, down to one cell."""
     try:
         results = yield from _optimise(cells, indices, device, on_step, should_stop)
@@ -191,7 +191,7 @@ def _optimise(
     device: torch.device,
     on_step: Callable[[Progress], None] | None,
     should_stop: Callable[[], bool],
-) -> Iterator[Result]:
+) -> Generator[Result, None, bool]:
     began = time.perf_counter()
     members: list[Member] = []
     kept: list[int] = []
@@ -280,7 +280,7 @@ def _result(
 
 
 def _finished(picture: Tensor, member: Member) -> tuple[np.ndarray, np.ndarray | None]:
-    """Pixels of shape (height, width, 3) clamped to 0..1, with the content's transparency and, if asked, its colours."""
+    """Pixels (height, width, 3) clamped to 0..1, with the content's transparency and, if asked, its colours."""
     content = images.fit(member.content, member.settings.size)
     pixels = picture.clamp(0, 1).permute(1, 2, 0).cpu().numpy()
     if member.settings.color == "content":

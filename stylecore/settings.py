@@ -171,10 +171,8 @@ class Settings:
         """Longest sides in the order they are rendered, coarse to fine; the last is `size`."""
         if isinstance(self.scales, list):
             return sorted({*self.scales, self.size})
-        if self.scales == "auto":
-            count = 1 + sum(self.size // 2**n >= COARSEST for n in (1, 2))
-        else:
-            count = int(self.scales)
+        fine_enough = [n for n in (1, 2) if self.size // 2**n >= COARSEST]
+        count = 1 + len(fine_enough) if self.scales == "auto" else int(self.scales)
         return [max(16, self.size // 2**n) for n in reversed(range(count))]
 
 
@@ -214,9 +212,9 @@ def parse(name: str, value: Any) -> Any:
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a mapping of settings."""
-    properties = {}
+    properties, defaults = {}, Settings()
     for field in dataclasses.fields(Settings):
-        default = field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
+        default = getattr(defaults, field.name)
         properties[field.name] = {
             **field.metadata["kind"].schema(),
             "description": field.metadata["doc"],

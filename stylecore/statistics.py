@@ -37,7 +37,7 @@ def centered_gram(features: Tensor) -> Tensor:
     Source: `gram` of the centred maps; the biased covariance, 1 / (H W).
     """
     maps = features.flatten(2).float()
-    return gram((maps - maps.mean(2, keepdim=True)).unflatten(2, (1, -1)))
+    return gram((maps - maps.mean(2, keepdim=True)).unsqueeze(2))
 
 
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram, "centered_gram": centered_gram}
@@ -62,4 +62,5 @@ class _Gramian(torch.autograd.Function):
         (maps,) = context.saved_tensors
         symmetric = gradients[0] + gradients[0].mT
         # bf16 keeps float32's range, so casting the gradient loses digits but never overflows
-        return symmetric.to(maps.dtype) @ maps
+        gradient: Tensor = symmetric.to(maps.dtype) @ maps
+        return gradient
