@@ -66,7 +66,7 @@ COPY --from=builder /package/opt/venv /opt/venv
 USER 1000:1000
 WORKDIR /data
 
-# What Ctrl-C sends: a render ends in order with exit 130, a worker stops. Python as PID 1 would ignore SIGTERM.
+# What Ctrl-C sends. Python as PID 1 ignores SIGTERM wherever a program has no handler of its own for it.
 STOPSIGNAL SIGINT
 
 # The package imports and its weights are whole; reads 26 MB, loads no torch.

@@ -1,0 +1,1 @@
+"""stylepress: manifests, plans, storage, Prefect flows, contact sheets, gallery and command line."""

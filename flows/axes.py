@@ -1,18 +1,21 @@
-"""Axes of a grid: lists, ranges and spacings of values, each value with its label."""
+"""Axes of a grid: lists, ranges and spacings of values, each value with its label; long ones are never written out."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from stylecore import settings
 from stylecore.errors import SettingError, did_you_mean
+from stylecore.values import Number
 
-SPACINGS = ("range", "linspace", "logspace")
+SPACINGS = {"range": "[start, stop, step]", "linspace": "[a, b, n]", "logspace": "[a, b, n]"}
+"""What may stand instead of a list, and the three numbers each takes."""
 LONGEST = 1_000_000
 """Values of one axis beyond which it is refused."""
+_LOOKED_AT = 1000  # values of a spacing that are parsed to find mistakes; the last one is too
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,56 @@ class AxisValue:
     label: str = ""
 
 
-def read_axis(name: str, raw: Any) -> list[AxisValue]:
+Choice = dict[str, AxisValue]
+"""One position along one axis: values by the names that move together there; `content` and `style` among them."""
+
+
+@dataclass(frozen=True)
+class Spaced:
+    """Evenly spaced values of a setting, computed where they are asked for."""
+
+    name: str
+    length: int
+    place: Callable[[int], float]
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> AxisValue:
+        if not 0 <= index < self.length:
+            raise IndexError(index)
+        value = self.place(index)
+        # twelve digits: people mean 10000, not 10000.000000000002
+        return AxisValue(settings.parse(self.name, value if isinstance(value, int) else float(f"{value:.12g}")))
+
+
+Values = list[AxisValue] | Spaced
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a job: values for each name that moves along it, all equally many."""
+
+    columns: Mapping[str, Values]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, index: int) -> Choice:
+        return {name: column[index] for name, column in self.columns.items()}
+
+
+def product(axes: Sequence[Axis]) -> Iterator[Choice]:
+    """All combinations of positions along some axes, the last axis moving fastest; no axis is written out."""
+    if not axes:
+        yield {}
+        return
+    for first in axes[0]:
+        for rest in product(axes[1:]):
+            yield first | rest
+
+
+def read_axis(name: str, raw: Any) -> Values:
     """Values of one axis of a setting.
 
     Args:
@@ -36,57 +88,77 @@ def read_axis(name: str, raw: Any) -> list[AxisValue]:
         SettingError: not an axis, an empty one, or a value that the setting cannot take.
     """
     settings.kind_of(name)
-    if isinstance(raw, dict) and len(raw) == 1 and next(iter(raw)) in SPACINGS:
+    values: Values
+    if isinstance(raw, list):
+        values = [read_value(name, value) for value in raw]
+    elif isinstance(raw, dict) and len(raw) == 1 and next(iter(raw)) in SPACINGS:
         spacing, numbers = next(iter(raw.items()))
-        values: Sequence[Any] = _spaced(name, spacing, numbers)
-    elif isinstance(raw, list):
-        values = raw
+        values = _spaced(name, spacing, numbers)
+        for index in {*range(min(len(values), _LOOKED_AT)), len(values) - 1} - {-1}:
+            values[index]
     elif isinstance(raw, dict):
-        near = next((n for n in (did_you_mean(key, SPACINGS) for key in raw) if n), "")
+        near = next((n for n in (did_you_mean(key, SPACINGS) for key in raw if key not in SPACINGS) if n), "")
         raise SettingError(name, f"{name}: expected a list or one of {', '.join(SPACINGS)}, got {sorted(raw)}{near}")
     else:
         raise SettingError(name, f"{name}: an axis is a list; for a single value write [{raw}]")
     if not values:
         raise SettingError(name, f"{name}: this axis is empty, so there would be no cells")
-    return [_labelled(name, value) for value in values]
+    return values
 
 
-def _labelled(name: str, raw: Any) -> AxisValue:
-    if isinstance(raw, dict) and "value" in raw and set(raw) <= {"value", "label"}:
-        return AxisValue(settings.parse(name, raw["value"]), str(raw.get("label") or ""))
-    return AxisValue(settings.parse(name, raw))
+def read_value(name: str, raw: Any) -> AxisValue:
+    """One value of an axis that is written as a list.
+
+    Raises:
+        SettingError: a value that the setting cannot take, or a label that is no text.
+    """
+    if not isinstance(raw, dict) or not {"value", "label"} & set(raw):
+        return AxisValue(settings.parse(name, raw))
+    for key in raw:
+        if key not in ("value", "label"):
+            near = did_you_mean(key, ("value", "label"))
+            raise SettingError(name, f"{name}: unknown key {key!r}{near}; a value with a label is {{value, label}}")
+    if "value" not in raw:
+        raise SettingError(name, f"{name}: 'value' is missing; a value with a label is {{value, label}}")
+    label = raw.get("label")
+    if isinstance(label, bool | list | dict):
+        raise SettingError(name, f"{name}: expected a text as label, got {label!r}")
+    return AxisValue(settings.parse(name, raw["value"]), "" if label is None else str(label))
 
 
-def _spaced(name: str, spacing: str, numbers: Any) -> list[float]:
-    words = {"range": "[start, stop, step]", "linspace": "[a, b, n]", "logspace": "[a, b, n]"}[spacing]
-    try:
-        if not isinstance(numbers, list) or len(numbers) != 3:
-            raise ValueError
-        first, last, third = (float(number) for number in numbers if not isinstance(number, bool))
-        if not all(math.isfinite(number) for number in (first, last, third)):
-            raise ValueError
-    except (TypeError, ValueError):
-        raise SettingError(name, f"{name}: {spacing} takes three numbers {words}, got {numbers!r}") from None
-    count = _count(name, spacing, first, last, third)
-    if count > LONGEST:
-        raise SettingError(name, f"{name}: an axis of {count:,} values is longer than {LONGEST:,}")
-    places = range(count)
-    if spacing == "range":
-        values = [first + n * third for n in places]
-    elif spacing == "linspace":
-        values = [first + (last - first) * n / max(1, count - 1) for n in places]
-    else:
-        values = [first * (last / first) ** (n / max(1, count - 1)) for n in places]
-    return [float(f"{value:.12g}") for value in values]  # people mean 10000, not 10000.000000000002
-
-
-def _count(name: str, spacing: str, first: float, last: float, third: float) -> int:
+def _spaced(name: str, spacing: str, numbers: Any) -> Values:
+    first, last, third = _three(name, spacing, numbers)
     if spacing == "range":
         if third == 0:
             raise SettingError(name, f"{name}: the step of a range cannot be 0")
-        return max(0, math.ceil((last - first) / third - 1e-9))
-    if third < 1 or not third.is_integer():
-        raise SettingError(name, f"{name}: {spacing} needs a count of at least 1, got {third:g}")
-    if spacing == "logspace" and (first <= 0 or last <= 0):
-        raise SettingError(name, f"{name}: logspace needs positive ends, got {first:g} and {last:g}")
-    return int(third)
+        count = max(0.0, (last - first) / third)
+    else:
+        count = third
+        if count != round(count) or count < 1:
+            raise SettingError(name, f"{name}: {spacing} needs a count of at least 1, got {numbers[2]!r}")
+        if spacing == "logspace" and (first <= 0 or last <= 0):
+            raise SettingError(name, f"{name}: logspace needs positive ends, got {numbers!r}")
+    if count > LONGEST:
+        raise SettingError(name, f"{name}: an axis of more than {LONGEST:,} values, got {spacing} of {numbers!r}")
+    steps = max(1, round(count) - 1)
+    if spacing == "range":
+        return Spaced(name, math.ceil(count - 1e-9), lambda n: first + n * third)
+    if spacing == "linspace":
+        return Spaced(name, round(count), lambda n: first + (last - first) * n / steps)
+    return Spaced(name, round(count), lambda n: first ** (1 - n / steps) * last ** (n / steps))
+
+
+def _three(name: str, spacing: str, numbers: Any) -> tuple[float, float, float]:
+    """The three numbers of a spacing; whole ones stay exact."""
+    kind = Number()
+    try:
+        if not isinstance(numbers, list):
+            raise ValueError
+        first, last, third = (n if type(n) is int else kind.parse(n) for n in numbers)
+        if max(map(abs, (first, last, third))) > 1e300:
+            raise ValueError
+    except ValueError:
+        raise SettingError(
+            name, f"{name}: {spacing} takes three numbers {SPACINGS[spacing]}, got {numbers!r}"
+        ) from None
+    return first, last, third

@@ -208,7 +208,9 @@ def _means_text(kind: str, text: str) -> bool:
 
 
 def _place(node: yaml.Node | yaml.Event) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1)
+    mark = node.start_mark
+    assert mark is not None
+    return Place(mark.line + 1, mark.column + 1)
 
 
 def _shortened(message: str) -> str:
