@@ -18,7 +18,6 @@ from stylecore.weights import WeightsSource
 _CAFFE_MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 _TORCHVISION_MEAN = (0.485, 0.456, 0.406)
 _TORCHVISION_STD = (0.229, 0.224, 0.225)
-_PAD_MODES = {"replicate": "replicate", "reflect": "reflect"}
 
 
 class Encoder:
@@ -95,8 +94,8 @@ class Encoder:
 
     def _convolve(self, signal: Tensor, name: str) -> Tensor:
         weight, bias = self._kernels[name]
-        if name == "conv1_1" and self.padding in _PAD_MODES:
-            return functional.conv2d(functional.pad(signal, (1, 1, 1, 1), _PAD_MODES[self.padding]), weight, bias)
+        if name == "conv1_1" and self.padding != "zero":
+            return functional.conv2d(functional.pad(signal, (1, 1, 1, 1), self.padding), weight, bias)
         return functional.conv2d(signal, weight, bias, padding=1)
 
     def _pool(self, signal: Tensor) -> Tensor:
@@ -108,14 +107,19 @@ class Encoder:
             raise SettingError(
                 "encoder", f"the weights have no layer {layer!r}{did_you_mean(layer, present)}; choose other layers"
             )
-        deepest = max((int(layer[4]) for layer in wanted), default=1)
-        if min(pictures.shape[2:]) < 2 ** (deepest - 1):
+        least = max(smallest_side(wanted), 2 if self.padding == "reflect" else 1)
+        if min(pictures.shape[2:]) < least:
             height, width = pictures.shape[2:]
             raise SettingError(
                 "size",
-                f"a picture of {width}×{height} pixels is too small for block {deepest} of the encoder: both sides "
-                f"need at least {2 ** (deepest - 1)} pixels; raise size or choose lower layers",
+                f"a picture of {width}×{height} pixels is too small for {', '.join(sorted(wanted))}: both sides need "
+                f"at least {least} pixels; raise size or choose lower layers",
             )
+
+
+def smallest_side(layers: Iterable[str]) -> int:
+    """Shortest side, in pixels, of a picture that has a position at each of the layers: each block halves it."""
+    return int(2 ** (max((int(layer[4]) for layer in layers), default=1) - 1))
 
 
 def _folded(weight: Tensor, convention: str) -> Tensor:

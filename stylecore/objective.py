@@ -28,6 +28,7 @@ class Constants:
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self._known: dict[Hashable, dict[str, Tensor]] = {}
+        self._bytes = 0
 
     def content(self, picture: Tensor, digest: str, layers: Sequence[str]) -> dict[str, Tensor]:
         """Features of one content picture of shape (1, 3, height, width), by layer."""
@@ -46,7 +47,17 @@ class Constants:
             with torch.no_grad():
                 features = self.encoder.features(picture, layers)
                 self._known[key] = {layer: describe(maps) for layer, maps in features.items()}
+            self._bytes += _bytes_of(self._known[key])
+            while self._bytes > _MOST_BYTES and len(self._known) > 1:
+                self._bytes -= _bytes_of(self._known.pop(next(iter(self._known))))
         return self._known[key]
+
+
+_MOST_BYTES = 2**30  # of constants; the oldest go first
+
+
+def _bytes_of(tensors: dict[str, Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors.values())
 
 
 @dataclass(frozen=True)
@@ -139,9 +150,10 @@ def _content_scale(target: Tensor, settings: Settings) -> Tensor:
     if settings.content_normalization == "sum":  # Gatys et al. 2016, eq. 1
         return torch.full((len(target),), 0.5, device=target.device)
     scale = torch.full((len(target),), 1 / count, device=target.device)
-    if settings.content_normalization == "variance":
-        scale = scale / target.float().flatten(1).var(1, unbiased=False).clamp_min(1e-12)
-    return scale / sum(settings.content_layers.values())
+    if settings.content_normalization == "mean":
+        return scale
+    variance = target.float().flatten(1).var(1, unbiased=False).clamp_min(1e-12)
+    return scale / variance / sum(settings.content_layers.values())
 
 
 def _style_scale(target: Tensor, settings: Settings) -> Tensor:

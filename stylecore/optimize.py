@@ -121,8 +121,8 @@ def lbfgs(
         length = torch.where(accepted, 1.0, length * _shorter(losses, trial_losses, promise))
         losses = torch.where(accepted, trial_losses, losses)
         history.append(_Pair.of(step, change, precondition))
-        downhill = learning_rate * _downhill(gradients, history, precondition)
-        direction = torch.where(rows, downhill, direction)
+        # for a row that went back: its empty pair leaves the direction as it was, until only empty ones are left
+        direction = learning_rate * _downhill(gradients, history, precondition)
 
 
 @dataclass(frozen=True)

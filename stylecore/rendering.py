@@ -15,12 +15,12 @@ from torch import Tensor
 
 from stylecore import images, weights
 from stylecore.color import with_luminance
-from stylecore.encoder import computing_type, warm_encoder
+from stylecore.encoder import Encoder, computing_type, warm_encoder
 from stylecore.errors import RenderError, StylepressError
 from stylecore.images import Picture
 from stylecore.methods import METHODS
 from stylecore.methods.batch import Member, Moment
-from stylecore.objective import TERMS
+from stylecore.objective import TERMS, Constants
 from stylecore.settings import Settings
 
 Source = str | Path | bytes | Picture
@@ -35,7 +35,7 @@ class Cell:
         content: the picture whose content is kept.
         styles: the pictures whose style is taken; the methods so far take exactly one.
         settings: everything else.
-        init: the picture to start from where `settings.init` names one.
+        init: the picture to start from where `settings.init` names one; by default the file of that name.
     """
 
     content: Source
@@ -112,7 +112,7 @@ def render(
         cells: what to render.
         device: such as `cpu` or `cuda:0`.
         on_step: called after every step of a batch.
-        should_stop: asked after every step; when true, `render` ends and what is unfinished gives no result.
+        should_stop: asked before every step; when true, `render` ends and what is unfinished gives no result.
         batch: largest number of cells in a batch. By default 1 on the CPU, whose cores one picture fills already and
             where a cell's bytes must not depend on its neighbours, and 16 on a GPU.
 
@@ -121,8 +121,8 @@ def render(
         cannot be read, a loss that is not finite, a flat picture, no memory) gives a result with its failure and
         costs no other cell.
     """
-    device = torch.device(device)
-    limit = batch or (1 if device.type == "cpu" else 16)
+    run = _Run(cells, torch.device(device), on_step, should_stop or (lambda: False))
+    limit = batch or (1 if run.device.type == "cpu" else 16)
     groups: dict[object, list[int]] = {}
     for index, cell in enumerate(cells):
         try:
@@ -131,10 +131,19 @@ def render(
             yield Result(index, failure=error)
     for indices in groups.values():
         for first in range(0, len(indices), limit):
-            part = indices[first : first + limit]
-            finished = yield from _render_batch(cells, part, device, on_step, should_stop or (lambda: False))
-            if not finished:
+            if run.should_stop() or not (yield from _render_batch(run, indices[first : first + limit])):
                 return
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """What the batches of one call of `render` share."""
+
+    cells: Sequence[Cell]
+    device: torch.device
+    on_step: Callable[[Progress], None] | None
+    should_stop: Callable[[], bool]
+    constants: dict[Encoder, Constants] = field(default_factory=dict)
 
 
 # Settings that may differ within a batch: each is a number of its own cell's objective or start.
@@ -155,85 +164,89 @@ def _fit_key(cell: Cell) -> object:
     return canvases, repr({name: value for name, value in settings.to_dict().items() if name not in _FREE})
 
 
-def _render_batch(
-    cells: Sequence[Cell],
-    indices: list[int],
-    device: torch.device,
-    on_step: Callable[[Progress], None] | None,
-    should_stop: Callable[[], bool],
-) -> Generator[Result, None, bool]:
-    """Render one batch; returns False when it was stopped. Out of memory halves the batch, down to one cell."""
-    try:
-        results = yield from _optimise(cells, indices, device, on_step, should_stop)
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        if len(indices) == 1:
-            message = (
-                f"not enough memory for a picture of size {cells[indices[0]].settings.size}: choose a smaller size"
-            )
-            yield Result(indices[0], failure=RenderError("out-of-memory", f"{message} ({type(error).__name__})"))
-            return True
-        half = len(indices) // 2
-        finished = yield from _render_batch(cells, indices[:half], device, on_step, should_stop)
-        return finished and (yield from _render_batch(cells, indices[half:], device, on_step, should_stop))
-    except StylepressError as error:
-        yield from (Result(index, failure=error) for index in indices)
-        return True
-    except RuntimeError as error:  # torch's word for a device that failed
-        said = RenderError("device", f"the device failed: {str(error).splitlines()[0][:200]}")
-        yield from (Result(index, failure=said) for index in indices)
-        return True
-    return results
-
-
-def _optimise(
-    cells: Sequence[Cell],
-    indices: list[int],
-    device: torch.device,
-    on_step: Callable[[Progress], None] | None,
-    should_stop: Callable[[], bool],
-) -> Generator[Result, None, bool]:
+def _render_batch(run: _Run, indices: Sequence[int]) -> Generator[Result, None, bool]:
+    """Decode the pictures of a batch and render it; returns False when it was stopped."""
     began = time.perf_counter()
-    members: list[Member] = []
-    kept: list[int] = []
+    members: dict[int, Member] = {}
     for index in indices:
         try:
-            members.append(_member(cells[index]))
-            kept.append(index)
+            members[index] = _member(run.cells[index])
         except StylepressError as error:
             yield Result(index, failure=error)
-    if not members:
+    return not members or (yield from _render_members(run, members, began))
+
+
+def _render_members(run: _Run, members: dict[int, Member], began: float) -> Generator[Result, None, bool]:
+    """Render a batch; returns False when it was stopped. One that fails is halved, down to the cell at fault."""
+    try:
+        results = _optimise(run, members, began)
+    except (StylepressError, MemoryError, RuntimeError) as error:
+        failure = _failure(error, next(iter(members.values())).settings)
+    else:
+        yield from results or []
+        return results is not None
+    # here the failed attempt's tensors are free; in the handler its traceback would hold them
+    if len(members) == 1 or failure.kind in ("weights", "device"):
+        yield from (Result(index, failure=failure) for index in members)
         return True
-    settings = members[0].settings
-    dtype = computing_type(settings.precision, device)
-    encoder = warm_encoder(weights.resolve(settings.encoder), settings.pooling, settings.padding, dtype, device)
+    indices = list(members)
+    for half in (indices[: len(indices) // 2], indices[len(indices) // 2 :]):
+        began = time.perf_counter()
+        if not (yield from _render_members(run, {index: members[index] for index in half}, began)):
+            return False
+    return True
+
+
+def _failure(error: Exception, settings: Settings) -> StylepressError:
+    """What an error means for the cells of a batch, without the traceback that would keep their tensors alive."""
+    if isinstance(error, StylepressError):
+        return error.with_traceback(None)
+    said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    # on the CPU, torch raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory"
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in said:
+        message = f"not enough memory for a picture of size {settings.size}: choose a smaller size ({said})"
+        return RenderError("out-of-memory", message)
+    return RenderError("device", f"the device failed: {said}")
+
+
+def _optimise(run: _Run, members: dict[int, Member], began: float) -> list[Result] | None:
+    """Results of a batch, or None when it was stopped."""
+    settings = next(iter(members.values())).settings
+    dtype = computing_type(settings.precision, run.device)
+    encoder = warm_encoder(weights.resolve(settings.encoder), settings.pooling, settings.padding, dtype, run.device)
+    constants = run.constants.setdefault(encoder, Constants(encoder))
     loaded = time.perf_counter()
     method = importlib.import_module(METHODS[settings.method].module)
     curve: list[tuple[float, ...]] = []
     moment: Moment | None = None
-    for moment in method.optimise(members, encoder):
+    for moment in method.optimise(list(members.values()), constants):
         losses = tuple(moment.losses.tolist())
         curve.append(losses)
-        if on_step:
-            on_step(Progress(tuple(kept), moment.step, settings.steps, losses, moment.size))
-        if should_stop():
-            return False
+        if run.on_step:
+            run.on_step(Progress(tuple(members), moment.step, settings.steps, losses, moment.size))
         if not any(math.isfinite(loss) for loss in losses):
             break
+        if moment.step < settings.steps and run.should_stop():
+            return None
     assert moment is not None
     seconds = {
-        "load": (loaded - began) / len(kept),
-        "render": (time.perf_counter() - loaded) / len(kept),
+        "load": (loaded - began) / len(members),
+        "render": (time.perf_counter() - loaded) / len(members),
     }
-    for row, index in enumerate(kept):
-        yield _result(index, members[row], moment, row, [losses[row] for losses in curve], seconds, dtype)
-    return True
+    return [
+        _result(index, member, moment, row, [losses[row] for losses in curve], seconds, dtype)
+        for row, (index, member) in enumerate(members.items())
+    ]
 
 
 def _member(cell: Cell) -> Member:
+    named = cell.init
+    if named is None and cell.settings.init not in ("content", "style", "noise"):
+        named = cell.settings.init
     return Member(
         content=_picture(cell.content),
         style=_picture(cell.styles[0]),
-        init=None if cell.init is None else _picture(cell.init),
+        init=None if named is None else _picture(named),
         settings=cell.settings,
     )
 

@@ -87,7 +87,7 @@ class Settings:
         STYLE_LAYERS, Weighted("layer"), "Layers of the style term: a list, or a mapping of layer to weight."
     )
     content_weight: float = _setting(1.0, Number(0), "Weight of the content term.")
-    style_weight: float = _setting(100.0, Number(0), "Weight of the style term.")
+    style_weight: float = _setting(30.0, Number(0), "Weight of the style term.")
     style_statistic: dict[str, float] = _setting(
         {"gram": 1.0},
         Weighted("statistic", ("gram", "centered_gram")),
@@ -96,16 +96,17 @@ class Settings:
     content_normalization: str = _setting(
         "variance",
         Choice("variance", "mean", "sum"),
-        "Content term per layer: `variance` divides the mean squared difference by the target's variance, `mean` is "
-        "the mean squared difference, `sum` half the sum of squares (Gatys et al. 2016, eq. 1).",
+        "Content term, a weighted sum over layers of: `sum` half the squared differences (Gatys et al. 2016, eq. 1), "
+        "`mean` their mean (neural-style); `variance`, a weighted mean over layers of that mean / target's variance.",
     )
     style_normalization: str = _setting(
         "target",
         Choice("target", "channels", "mean", "paper"),
-        "Style term per layer, with D the difference of the statistics: `target` |D|² / |target|², `mean` the mean "
-        "of D², `channels` that mean / channels² (neural-style), `paper` a quarter of it (Gatys et al. 2016, eq. 4).",
+        "Style term, a weighted sum over layers of, with D the difference of the statistics: `mean` the mean of D², "
+        "`paper` a quarter of that mean (Gatys et al. 2016, eq. 4), `channels` that mean / channels² (neural-style); "
+        "`target`, a weighted mean over layers of |D|² / |target|².",
     )
-    tv_weight: float = _setting(1e-3, Number(0), "Weight of the total variation.")
+    tv_weight: float = _setting(2e-3, Number(0), "Weight of the total variation.")
     tv_norm: str = _setting(
         "squared",
         Choice("squared", "absolute"),
@@ -173,7 +174,7 @@ class Settings:
             return sorted({*self.scales, self.size})
         fine_enough = [n for n in (1, 2) if self.size // 2**n >= COARSEST]
         count = 1 + len(fine_enough) if self.scales == "auto" else int(self.scales)
-        return [max(16, self.size // 2**n) for n in reversed(range(count))]
+        return sorted({max(16, self.size // 2**n) for n in range(count)})
 
 
 COARSEST = 96

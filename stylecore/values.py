@@ -54,7 +54,7 @@ class Number:
         """The number as float; raises ValueError."""
         try:
             number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not (math.isfinite(number) and self.minimum <= number <= self.maximum):
             raise ValueError(f"expected a number{self._bounds()}, got {value!r}")

@@ -5,6 +5,7 @@ Rendered coarse to fine: each scale starts from the result of the one before (Ga
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
@@ -13,50 +14,50 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylecore import images
-from stylecore.encoder import Encoder
-from stylecore.images import Picture
+from stylecore.encoder import Encoder, smallest_side
 from stylecore.methods.batch import Member, Moment, tensor_of
 from stylecore.objective import Constants, Objective, Targets
-from stylecore.optimize import Step, adam, lbfgs
+from stylecore.optimize import Evaluate, Step, adam, lbfgs
 from stylecore.settings import Settings
 
 
-def optimise(members: Sequence[Member], encoder: Encoder) -> Iterator[Moment]:
+def optimise(members: Sequence[Member], constants: Constants) -> Iterator[Moment]:
     """Optimise a batch of cells that differ in nothing but pictures, weights and seeds.
 
     Args:
         members: cells with their pictures; all have one canvas and one schedule.
-        encoder: describes the pictures.
+        constants: what is known of the pictures already; its encoder describes them.
 
     Yields:
         A `Moment` for each evaluation of loss and gradient.
     """
-    settings = members[0].settings
-    sizes = settings.sizes()
-    constants = Constants(encoder)
+    settings, encoder = members[0].settings, constants.encoder
+    sizes = _sizes(members[0])
     pictures: Tensor | None = None
     done = 0
-    for scale, size in enumerate(sizes):
-        share = shares(settings.steps, len(sizes))[scale]
+    for size, share in zip(sizes, shares(settings.steps, len(sizes)), strict=True):
         if share == 0:
             continue
         contents = [tensor_of(images.fit(m.content, size), encoder.device) for m in members]
         pictures = _start(members, contents, encoder) if pictures is None else _enlarged(pictures, contents[0])
         targets = [_targets(m, content, size, constants) for m, content in zip(members, contents, strict=True)]
-        objective = Objective(encoder, targets)
-        last_terms: list[Tensor] = []
-
-        def evaluate(
-            batch: Tensor, objective: Objective = objective, kept: list[Tensor] = last_terms
-        ) -> tuple[Tensor, Tensor]:
-            losses, gradients, terms = objective.evaluate(batch)
-            kept[:] = [terms]
-            return losses, gradients
-
-        for step in islice(_optimizer(pictures, evaluate, settings), share):
+        for step, terms in islice(_descent(pictures, Objective(encoder, targets), settings), share):
             done += 1
             pictures = step.pictures
-            yield Moment(done, step.pictures, step.losses, last_terms[0], size)
+            yield Moment(done, step.pictures, step.losses, terms, size)
+
+
+def _sizes(member: Member) -> list[int]:
+    """Longest sides, coarse to fine. `scales: auto` leaves out those at which a panorama is too low for the encoder."""
+    sizes = member.settings.sizes()
+    if member.settings.scales != "auto":
+        return sizes
+    height, width = member.content.pixels.shape[:2]
+    least = smallest_side([*member.settings.content_layers, *member.settings.style_layers])
+    return [size for size in sizes[:-1] if min(images.canvas(width, height, size)) >= least] + sizes[-1:]
+
+
+_SMALLEST_STYLE = 16  # pixels on the shorter side: one position of conv5_1
 
 
 def shares(steps: int, scales: int) -> list[int]:
@@ -64,12 +65,27 @@ def shares(steps: int, scales: int) -> list[int]:
     return [steps // scales] * (scales - 1) + [steps - steps // scales * (scales - 1)]
 
 
-def _optimizer(pictures: Tensor, evaluate: object, settings: Settings) -> Iterator[Step]:
+def _descent(pictures: Tensor, objective: Objective, settings: Settings) -> Iterator[tuple[Step, Tensor]]:
+    """Steps of the optimiser, each with the weighted terms (terms, batch) of its pictures."""
+    evaluated: list[Tensor] = []
+
+    def evaluate(batch: Tensor) -> tuple[Tensor, Tensor]:
+        losses, gradients, terms = objective.evaluate(batch)
+        evaluated[:] = [terms]
+        return losses, gradients
+
+    terms: Tensor | None = None
+    for step in _optimizer(pictures, evaluate, settings):
+        terms = evaluated[0] if terms is None else torch.where(step.fresh, evaluated[0], terms)
+        yield step, terms
+
+
+def _optimizer(pictures: Tensor, evaluate: Evaluate, settings: Settings) -> Iterator[Step]:
     if settings.optimizer == "adam":
-        return adam(pictures, evaluate, learning_rate=settings.learning_rate or 0.02)  # type: ignore[arg-type]
+        return adam(pictures, evaluate, learning_rate=settings.learning_rate or 0.02)
     return lbfgs(
         pictures,
-        evaluate,  # type: ignore[arg-type]
+        evaluate,
         history_size=settings.history_size,
         learning_rate=settings.learning_rate or 1.0,
         spectral_exponent=settings.spectral_exponent,
@@ -78,7 +94,9 @@ def _optimizer(pictures: Tensor, evaluate: object, settings: Settings) -> Iterat
 
 def _targets(member: Member, content: Tensor, size: int, constants: Constants) -> Targets:
     settings = member.settings
-    style = images.fit(member.style, max(16, round(size * settings.style_scale)))
+    height, width = member.style.pixels.shape[:2]
+    least = math.ceil(_SMALLEST_STYLE * max(height, width) / min(height, width))
+    style = images.fit(member.style, max(least, round(size * settings.style_scale)))
     picture = tensor_of(style, constants.encoder.device)
     return Targets(
         content=constants.content(content, member.content.digest, list(settings.content_layers)),
@@ -104,7 +122,8 @@ def _start_of(member: Member, content: Tensor, encoder: Encoder) -> Tensor:
         generator = torch.Generator().manual_seed(settings.seed)
         noise = torch.randn(content.shape, generator=generator) * settings.noise
         return noise.to(content.device) + encoder.mean.view(1, 3, 1, 1)
-    source: Picture = member.style if settings.init == "style" else member.init  # type: ignore[assignment]
+    source = member.style if settings.init == "style" else member.init
+    assert source is not None
     return _enlarged(tensor_of(source, content.device), content)
 
 
