@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +13,8 @@ from stylecore import settings
 from stylecore.errors import SettingError, did_you_mean
 from stylecore.values import Number
 
+PICTURES = ("content", "style")
+"""What varies besides settings: `exclude`, `override` and `add` may name it, axes may not."""
 SPACINGS = {"range": "[start, stop, step]", "linspace": "[a, b, n]", "logspace": "[a, b, n]"}
 """What may stand instead of a list, and the three numbers each takes."""
 LONGEST = 1_000_000
@@ -61,6 +65,9 @@ class Axis:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
+    def __iter__(self) -> Iterator[Choice]:
+        return map(self.__getitem__, range(len(self)))
+
     def __getitem__(self, index: int) -> Choice:
         return {name: column[index] for name, column in self.columns.items()}
 
@@ -73,6 +80,44 @@ def product(axes: Sequence[Axis]) -> Iterator[Choice]:
     for first in axes[0]:
         for rest in product(axes[1:]):
             yield first | rest
+
+
+def count_fulfilled(
+    axes: Sequence[Axis],
+    conditions: Sequence[Mapping[str, Any]],
+    decided_by: Callable[[str], str],
+    agrees: Callable[[Choice, str, Any], bool],
+) -> Counter[int]:
+    """Number of combinations for each set of conditions they fulfil; condition n is bit n.
+
+    Each name of a condition is decided along one axis, so every axis is gone along once and none multiplied out.
+
+    Args:
+        axes: the axes.
+        conditions: wanted values by name; a condition is fulfilled where all agree.
+        decided_by: the name of an axis that decides a name's value; empty where no axis does.
+        agrees: whether a position along the deciding axis has the wanted value of a name.
+    """
+
+    def bits(choice: Choice, names: Collection[str]) -> int:
+        fulfilled = 0
+        for number, condition in enumerate(conditions):
+            here = [(name, wanted) for name, wanted in condition.items() if decided_by(name) in names]
+            fulfilled |= all(agrees(choice, name, wanted) for name, wanted in here) << number
+        return fulfilled
+
+    named = {decided_by(name) for condition in conditions for name in condition}
+    counts = Counter({bits({}, ("",)): 1})
+    for axis in axes:
+        if named & set(axis.columns):
+            positions = Counter(bits(choice, axis.columns) for choice in axis)
+        else:
+            positions = Counter({(1 << len(conditions)) - 1: len(axis)})
+        products = Counter[int]()
+        for (one, n), (other, m) in itertools.product(counts.items(), positions.items()):
+            products[one & other] += n * m
+        counts = products
+    return +counts
 
 
 def read_axis(name: str, raw: Any) -> Values:

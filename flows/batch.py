@@ -14,14 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import chunks, gallery, manifest, plan, previews, sheets
+from flows import chunks, gallery, manifest, plan, previews, sheets, shelf
 from flows.inputs import beside, root_of
 from flows.manifest import Loaded
 from flows.naming import label
 from flows.plan import Item, Plan
 from flows.publish import now
 from flows.receipts import Ledger, encoded, read_ledger
-from flows.store import Store, open_store
+from flows.store import StorageError, Store, open_store
 from flows.worker import Chunk, Order, Outcome
 from stylecore.errors import StylepressError
 
@@ -44,6 +44,7 @@ class Summary:
         gallery: path of the gallery's first page in the output.
         inputs_root: where the pictures lie as seen from the output; empty where that would name a person or a host.
         stopped: why the run ended early: `interrupted`, `max_failures`, or empty.
+        axes: what varies between the cells, with its labels in the manifest's order.
     """
 
     run: str
@@ -59,6 +60,7 @@ class Summary:
     gallery: str | None = None
     inputs_root: str = ""
     stopped: str = ""
+    axes: dict[str, list[str]] = field(default_factory=dict)
     started: str = field(default_factory=now)
 
     def to_dict(self) -> dict[str, Any]:
@@ -79,6 +81,7 @@ class Summary:
             "sheets": self.sheets,
             "gallery": self.gallery,
             "inputs_root": self.inputs_root,
+            "axes": self.axes,
         }
 
     @property
@@ -95,8 +98,8 @@ class Summary:
         return f"{', '.join(said)} of {self.cells} cells"
 
 
-def read_manifest(url: str, overrides: list[str] | None = None) -> Loaded:
-    """Read a manifest from a file or an s3:// address.
+def read_manifest(url: str, overrides: list[str] | None = None, *, lenient: bool = False) -> Loaded:
+    """Read a manifest from a file or an s3:// address; `lenient` as `manifest.load` has it.
 
     Raises:
         ManifestError: with every mistake.
@@ -111,7 +114,7 @@ def read_manifest(url: str, overrides: list[str] | None = None) -> Loaded:
             if path.exists() and not path.is_file():
                 raise StylepressError(f"{url} is not a file; expected a manifest in YAML")
             data = path.read_bytes()
-        return manifest.load(data.decode(), url, overrides)
+        return manifest.load(data.decode(), url, overrides, lenient=lenient)
     except (FileNotFoundError, NotADirectoryError):
         raise StylepressError(f"there is no manifest {url}; `stylepress init DIR` makes one to start from") from None
     except UnicodeDecodeError:
@@ -199,6 +202,8 @@ def prepare(url: str, to: str | None, overrides: list[str], limit: int | None) -
     Raises:
         StylepressError: of every kind; nothing was rendered.
     """
+    if limit is not None and limit < 1:
+        raise StylepressError(f"limit: expected a number of cells of at least 1, got {limit}")
     loaded = read_manifest(url, overrides)
     store = open_target(loaded, to)
     store.check_writable()
@@ -218,7 +223,7 @@ def as_run(loaded: Loaded) -> dict[str, Any]:
             return {key: plain(part) for key, part in value.items()}
         if isinstance(value, list):
             return [plain(part) for part in value]
-        if isinstance(value, str) and value.removeprefix("file://").startswith(("/", "~")):
+        if isinstance(value, str) and value.removeprefix("file:").startswith(("/", "~")):
             return value.rstrip("/").rsplit("/", 1)[-1] or "."
         return value
 
@@ -241,14 +246,19 @@ def make_chunks(batch: Batch, workers: int) -> list[Chunk]:
     return [
         Chunk(
             orders=tuple(Order(i.key, i.name, i.described, i.cell.settings.encoder) for i in items),
-            manifest_url=str(batch.loaded.url),
-            root=root_of(batch.loaded),
-            to=batch.store.url,
+            manifest_url=_absolute(batch.loaded.url),
+            root=_absolute(root_of(batch.loaded)),
+            to=_absolute(batch.store.url),
             format=output.format,
             embed=output.embed,
         )
         for items in chunks.divide(batch.plan, seconds, workers)
     ]
+
+
+def _absolute(url: str) -> str:
+    """An address that means the same on a worker with another current folder."""
+    return url if "://" in url or url.startswith("file:") else os.path.abspath(url)  # noqa: PTH100 - links stay as named
 
 
 def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], None]) -> Summary:
@@ -268,7 +278,7 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     for item in batch.plan.items:
         if item.kind == "bad input":
             fault = next(p for p in item.cell.pictures if p.fault)
-            summary.failures.append(failure(item, fault.kind, fault.fault, batch.plan.varying))
+            summary.failures.append(failure(batch, item, fault.kind, fault.fault))
     todo = batch.plan.to_render()
     allowed = batch.loaded.manifest.run.failures_allowed(max(1, len(todo)))
     stop = Stop()
@@ -276,14 +286,13 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     def take(outcome: Outcome) -> None:
         if outcome.status == "failed":
             item = by_key[outcome.key]
-            summary.failures.append(failure(item, outcome.kind, outcome.message, batch.plan.varying))
+            summary.failures.append(failure(batch, item, outcome.kind, outcome.message))
             log(f"failed: {item.name}: {outcome.message}")
             rendering = [f for f in summary.failures if f["key"]]
             if len(rendering) > allowed:
                 stop.wish("max_failures")
         else:
-            summary.rendered += outcome.status == "rendered"
-            summary.skipped += outcome.status == "skipped"
+            summary.rendered += 1
 
     with stop.on_signals():
         if todo:
@@ -296,9 +305,14 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     return summary
 
 
-def failure(item: Item, kind: str, message: str, varying: list[str]) -> dict[str, Any]:
-    """A failed cell as summaries list it; `values` places it on contact sheets."""
-    values = {name: label(item.cell, name) for name in ("content", "style", *varying)}
+def failure(batch: Batch, item: Item, kind: str, message: str) -> dict[str, Any]:
+    """A failed cell as summaries list it, without folders of this machine; `values` places it on contact sheets."""
+    values = {name: label(item.cell, name) for name in ("content", "style", *batch.plan.varying)}
+    folders = {_absolute(batch.store.url): "the output", _absolute(root_of(batch.loaded)): "inputs.root"}
+    folders[os.path.expanduser("~")] = "~"  # noqa: PTH111 - Path.expanduser raises without a home
+    for folder, said in sorted(folders.items(), key=lambda pair: -len(pair[0])):
+        if len(folder) > 1:
+            message = message.replace(folder, said)
     return {"cell": item.name, "key": item.key, "kind": kind, "message": message, "values": values}
 
 
@@ -308,11 +322,12 @@ def finish(batch: Batch, log: Callable[[str], None]) -> None:
     ledger = read_ledger(batch.store)
     previews.make(batch.plan.items, root_of(batch.loaded), batch.store, log)
     try:
-        shown = sheets.of_plan(batch.plan, ledger, summary.failures)
+        shown = shelf.of_plan(batch.plan, ledger, summary.failures)
+        summary.axes = shown.axes
         summary.sheets = sheets.build(batch.store, shown, batch.loaded.manifest.sheets, batch.loaded.manifest.name, log)
         summary.gallery = gallery.build(batch.store, ledger, batch.loaded.manifest.name, summary.sheets)
-    except StylepressError as error:
-        if error.kind == "storage":
-            raise
-        log(f"sheets and gallery: {error}")
+    except StorageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever ails a sheet, the pictures are there and the run is told
+        log(f"sheets and gallery: {type(error).__name__}: {error}")
     batch.store.sweep()

@@ -10,7 +10,7 @@ from prefect.states import Completed, Failed
 
 from flows import gallery, sheets
 from flows.local_prefect import shorten_tracebacks
-from flows.receipts import read_ledger
+from flows.output import last_run, open_output, title_of
 from flows.store import open_store
 from stylecore.errors import StylepressError
 
@@ -27,13 +27,9 @@ def build_gallery(out: str, to: str | None = None) -> State[Any]:
     """
     logger = get_run_logger()
     try:
-        store = open_store(out, confine=False)
-        ledger, run = read_ledger(store), sheets.last_run(store)
-        said = run.get("manifest") or {}
-        title = str(said.get("name") or "gallery")
-        shelf = sheets.of_receipts(ledger, run.get("failures") or [])
-        drawn = sheets.build(store, shelf, sheets.as_sheets(said.get("sheets")), title, logger.warning)
-        page = gallery.build(store, ledger, title, drawn)
+        store, ledger = open_output(out, logger.warning)
+        drawn = sheets.rebuild(store, ledger, logger.warning)
+        page = gallery.build(store, ledger, title_of(last_run(store)), drawn)
         if to:
             target = open_store(to, confine=False)
             target.check_writable()

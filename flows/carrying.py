@@ -19,8 +19,9 @@ from flows.batch import Stop
 from flows.devices import choose
 from flows.display import Display
 from flows.engines import Workers
+from flows.local_prefect import shielded
 from flows.store import StorageError
-from flows.worker import Chunk, Outcome, render_chunk
+from flows.worker import Chunk, Outcome, finished_before, render_chunk
 from stylecore.errors import StylepressError
 
 _WINDOW = 2  # chunks handed out for each slot: one at work, one waiting, so that no worker starves
@@ -72,7 +73,7 @@ class Carrier:
     retries: int
     display: Display
     log: Callable[[str], None]
-    _begun: dict[str, int] = field(default_factory=dict)
+    _losses: dict[str, int] = field(default_factory=dict)  # by a chunk's first key: how often its worker was lost
 
     def __call__(self, chunks: list[Chunk], take: Callable[[Outcome], None], stop: Stop) -> None:
         """Carry out all chunks, restarting workers that were lost; see `batch.Carry`.
@@ -96,16 +97,33 @@ class Carrier:
         return self.count or 8
 
     def _again(self, chunk: Chunk, waiting: deque[Chunk], take: Callable[[Outcome], None]) -> None:
-        """Put a chunk whose worker was lost back in line, or give it up."""
-        first = chunk.orders[0].key
-        self._begun[first] = self._begun.get(first, 0) + 1
-        if self._begun[first] <= self.retries:
-            self.log(f"a worker was lost; {len(chunk.orders)} cells are handed out again")
-            waiting.appendleft(chunk)
+        """Put a chunk whose worker was lost back in line, or give it up.
+
+        A lost worker takes the whole pool with it, so at first every chunk at work or in its queue is suspected. From
+        then on each of them runs alone; one that is lost again is the cause, and is halved down to the cell at fault.
+        """
+        losses = self._lost_before(chunk) + 1
+        if losses > self.retries and (len(chunk.orders) == 1 or not self.retries):
+            self._give_up(chunk, take, "worker-lost", f"its worker was lost {losses} times; is there enough memory?")
             return
+        self.log(f"a worker was lost; {len(chunk.orders)} cells are handed out again")
+        middle = len(chunk.orders) // 2 if losses > 1 else 0
+        for orders in (chunk.orders[middle:], chunk.orders[:middle]):
+            if orders:
+                self._losses[orders[0].key] = losses
+                waiting.appendleft(replace(chunk, orders=orders))
+
+    def _lost_before(self, chunk: Chunk) -> int:
+        return self._losses.get(chunk.orders[0].key, 0)
+
+    def _give_up(self, chunk: Chunk, take: Callable[[Outcome], None], kind: str, message: str) -> None:
+        """Take what a chunk published before it was lost as rendered, and the rest of it as failed."""
+        finished = finished_before(chunk)
         for order in chunk.orders:
-            message = f"its worker was lost {self._begun[first]} times; is there enough memory?"
-            take(Outcome(order.key, order.name, "failed", "worker-lost", message))
+            if order.key in finished:
+                take(Outcome(order.key, order.name, "rendered"))
+            else:
+                take(Outcome(order.key, order.name, "failed", kind, message))
 
     def _drain(
         self, workers: Workers, waiting: deque[Chunk], take: Callable[[Outcome], None], stop: Stop
@@ -115,7 +133,7 @@ class Carrier:
         finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         lost: list[Chunk] = []
         while at_work or (waiting and not lost and not stop.reason):
-            while waiting and not lost and not stop.reason and len(at_work) < _WINDOW * workers.slots:
+            while waiting and not lost and not stop.reason and self._has_room(workers, at_work, waiting[0]):
                 now, chunk = time.time(), waiting.popleft()
                 chunk = replace(chunk, submitted=now, begun=chunk.begun or now)
                 future = self._submit(workers, chunk)
@@ -136,12 +154,17 @@ class Carrier:
                 lost += self._collect(future, chunk, take, stop)
         return lost
 
+    def _has_room(self, workers: Workers, at_work: dict[Any, Chunk], chunk: Chunk) -> bool:
+        if any(self._lost_before(suspect) for suspect in (chunk, *at_work.values())):
+            return not at_work
+        return len(at_work) < _WINDOW * workers.slots
+
     def _submit(self, workers: Workers, chunk: Chunk) -> Any:
-        begun = self._begun.get(chunk.orders[0].key, 0)
         carried = render_chunk_task.with_options(
             retries=self.retries, task_run_name=f"{len(chunk.orders)} cells from {chunk.orders[0].key[:12]}"
         )
-        return workers.runner.submit(carried, {"chunk": chunk.to_dict(), "begun": begun})
+        with shielded():
+            return workers.runner.submit(carried, {"chunk": chunk.to_dict(), "begun": self._lost_before(chunk)})
 
     def _collect(self, future: Any, chunk: Chunk, take: Callable[[Outcome], None], stop: Stop) -> list[Chunk]:
         """Take a finished chunk's outcomes; returns the chunk where its worker was lost."""
@@ -156,9 +179,8 @@ class Carrier:
         if isinstance(answer, StorageError):
             raise answer
         if isinstance(answer, BaseException):
-            for order in chunk.orders:
-                message = f"{type(answer).__name__}: {str(answer).splitlines()[0] if str(answer) else ''}"
-                take(Outcome(order.key, order.name, "failed", "device", message))
+            said = next(iter(str(answer).splitlines()), "")
+            self._give_up(chunk, take, "device", f"{type(answer).__name__}: {said}")
             return []
         for outcome in answer:
             take(Outcome(**outcome))

@@ -8,16 +8,17 @@ them, each override in turn, `add` appends cells, and `sample` draws a subset of
 from __future__ import annotations
 
 import itertools
-import math
 import random
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from flows.axes import AxisValue, read_axis
-from flows.inputs import Input, Inputs, lookup, suggestion
-from flows.manifest import PICTURES, Job, Loaded
-from flows.source import Path, Problem
+from flows.axes import PICTURES, Axis, AxisValue, Choice, count_fulfilled, product, read_axis
+from flows.inputs import STARTS, Input, Inputs, lookup, suggestion
+from flows.manifest import Job, Loaded
+from flows.source import ManifestError, Path, Problem
 from stylecore import settings
 from stylecore.errors import SettingError
 from stylecore.methods import METHODS
@@ -48,10 +49,6 @@ class Cell:
         return tuple(picture for picture in (self.content, self.style, self.init) if picture)
 
 
-Choice = dict[str, AxisValue]
-"""One position along one axis: values by the names that move together there; `content` and `style` among them."""
-
-
 class Block:
     """The cells of one job.
 
@@ -60,82 +57,92 @@ class Block:
         path: where it stands in the manifest.
         loaded: the manifest.
         inputs: its pictures.
+
+    Raises:
+        ManifestError: axes that do not fit together, or a condition that matches nothing; all that is found.
     """
 
     def __init__(self, job: Job, path: Path, loaded: Loaded, inputs: Inputs) -> None:
         self.job, self.path, self.loaded, self.inputs = job, path, loaded, inputs
+        self._problems: list[Problem] = []
         self.defaults = {name: settings.parse(name, raw) for name, raw in loaded.manifest.defaults.items()}
-        self.axes: list[list[Choice]] = [*self._picture_axes(), *self._setting_axes()]
+        self.axes = [*self._picture_axes(), *self._setting_axes()]
         self.excludes = [self._match(part, ("exclude", n)) for n, part in enumerate(job.exclude)]
-        self.overrides = [
-            (
-                self._match(part.when, ("override", n, "when")),
-                {name: settings.parse(name, raw) for name, raw in part.set.items()},
-            )
-            for n, part in enumerate(job.override)
-        ]
+        whens = [self._match(part.when, ("override", n, "when")) for n, part in enumerate(job.override)]
+        changes = [{name: settings.parse(name, raw) for name, raw in part.set.items()} for part in job.override]
+        self.overrides = list(zip(whens, changes, strict=True))
+        self._counts = count_fulfilled(self.axes, [*self.excludes, *whens], self._decided_by, self._agrees)
         self._check_matches()
+        if self._problems:
+            raise loaded.error(self._problems)
 
     def varying(self) -> list[str]:
         """Settings that may differ between cells of this block."""
-        along = [name for axis in self.axes for name in axis[0] if len(axis) > 1]
+        along = [name for axis in self.axes for name in axis.columns if len(axis) > 1]
         changed = [name for _, changes in self.overrides for name in changes]
         added = [name for part in self.job.add for name in part]
         return [name for name in dict.fromkeys([*along, *changed, *added]) if name not in PICTURES]
 
     def __len__(self) -> int:
-        """Number of cells, counted on the axes that `exclude` looks at alone."""
+        """Number of cells; at most `sys.maxsize`, which is all that `len` can say."""
         count = self._unsampled()
-        return min(count, self.job.sample.count) if self.job.sample else count
+        return min(count, self.job.sample.count if self.job.sample else sys.maxsize)
 
     def __iter__(self) -> Iterator[Cell]:
         """The cells in order; raises ManifestError for settings that contradict each other."""
-        sample = self.job.sample
-        kept: set[int] | None = None
-        if sample and sample.count < (total := self._unsampled()):
-            kept = set(random.Random(sample.seed).sample(range(total), sample.count))  # noqa: S311 - nothing is kept secret
-        everything = itertools.chain(self._grid(), self._added())
-        return (make() for index, make in enumerate(everything) if kept is None or index in kept)
+        return (make() for make in self.attempts())
+
+    def attempts(self) -> Iterator[Callable[[], Cell]]:
+        """For each cell in order a function that makes it, or raises as iteration would."""
+        sample, total = self.job.sample, self._unsampled()
+        if not sample or sample.count >= total:
+            yield from self._grid()
+            yield from self._added()
+            return
+        kept = sorted(random.Random(sample.seed).sample(range(min(total, sys.maxsize)), sample.count))  # noqa: S311 - no secret
+        if self.excludes:
+            everything = itertools.chain(self._grid(), self._added())
+            wanted = set(kept)
+            yield from (make for index, make in enumerate(everything) if index in wanted)
+            return
+        in_grid = total - len(self.job.add)
+        yield from (self._maker(self._combination(index)) for index in kept if index < in_grid)
+        added = list(self._added())
+        yield from (added[index - in_grid] for index in kept if index >= in_grid)
+
+    def _combination(self, index: int) -> Choice:
+        """One combination of positions, by its number in the order of `product`."""
+        choice: Choice = {}
+        for axis in reversed(self.axes):
+            index, position = divmod(index, len(axis))
+            choice = axis[position] | choice
+        return choice
 
     def _unsampled(self) -> int:
-        looked_at = {name for match in self.excludes for name in match} | {"preset"}
-        relevant = [axis for axis in self.axes if looked_at & set(axis[0])]
-        others = math.prod(len(axis) for axis in self.axes if not looked_at & set(axis[0]))
-        if not self.excludes:
-            left = math.prod(len(axis) for axis in relevant)
-        else:
-            left = sum(not self._excluded(combination) for combination in _product(relevant))
-        return left * others + len(self.job.add)
+        excluding = (1 << len(self.excludes)) - 1
+        return sum(n for bits, n in self._counts.items() if not bits & excluding) + len(self.job.add)
 
-    def _picture_axes(self) -> list[list[Choice]]:
+    def _picture_axes(self) -> list[Axis]:
         pictures = {kind: [AxisValue(i, i.label) for i in getattr(self.inputs, kind)] for kind in PICTURES}
         method = self.defaults.get("method", Settings.method)
         needed = {"content": METHODS[method].needs_content, "style": METHODS[method].needs_style}
-        for kind in PICTURES:
-            if needed[kind] and not pictures[kind] and not self.job.add:
-                raise self._wrong((), f"method {method} needs at least one picture under inputs.{kind}")
-        used = [kind for kind in PICTURES if needed[kind]]
+        used = {kind: pictures[kind] for kind in PICTURES if needed[kind]}
+        for kind, found in used.items():
+            if not (found or self.job.add or self.inputs.problems):
+                message = f"method {method} needs at least one picture under inputs.{kind}"
+                self._problems.append(Problem(message, self.loaded.document.place(("inputs", kind))))
         if self.job.pair == "zip" and len(used) == len(PICTURES):
-            contents, styles = pictures["content"], pictures["style"]
-            if len(contents) != len(styles):
-                message = f"pair: zip needs as many contents as styles, got {len(contents)} and {len(styles)}"
-                raise self._wrong(("pair",), message)
-            return [[{"content": c, "style": s} for c, s in zip(contents, styles, strict=True)]]
-        return [[{kind: value} for value in pictures[kind]] for kind in used]
+            contents, styles = (len(used[kind]) for kind in PICTURES)
+            if contents == styles:
+                return [Axis(used)]
+            if not self.inputs.problems:
+                self._wrong(("pair",), f"pair: zip needs as many contents as styles, got {contents} and {styles}")
+        return [Axis({kind: found}) for kind, found in used.items()]
 
-    def _setting_axes(self) -> list[list[Choice]]:
-        axes = [[{name: value} for value in read_axis(name, raw)] for name, raw in self.job.grid.items()]
-        together = {name: read_axis(name, raw) for name, raw in self.job.zip.items()}
-        for name in together:
-            if name in self.job.grid:
-                raise self._wrong(("zip", name), f"{name} is an axis of this job's grid already")
-        if together:
-            lengths = {name: len(values) for name, values in together.items()}
-            if len(set(lengths.values())) > 1:
-                said = ", ".join(f"{name} has {count}" for name, count in lengths.items())
-                raise self._wrong(("zip",), f"zip needs axes of equal length, but {said}")
-            rows = zip(*together.values(), strict=True)
-            axes.append([dict(zip(together, row, strict=True)) for row in rows])
+    def _setting_axes(self) -> list[Axis]:
+        axes = [Axis({name: read_axis(name, raw)}) for name, raw in self.job.grid.items()]
+        if self.job.zip:
+            axes.append(Axis({name: read_axis(name, raw) for name, raw in self.job.zip.items()}))
         return axes
 
     def _match(self, part: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -144,9 +151,9 @@ class Block:
         for name, raw in part.items():
             if name in PICTURES:
                 wanted = lookup(getattr(self.inputs, name), str(raw))
-                if not wanted:
+                if not wanted and not self.inputs.problems:
                     near = suggestion(getattr(self.inputs, name), str(raw))
-                    raise self._wrong((*path, name), f"{name}: {raw!r} is none of inputs.{name}{near}")
+                    self._wrong((*path, name), f"{name}: {raw!r} is none of inputs.{name}{near}")
                 match[name] = {i.name for i in wanted}
             else:
                 match[name] = settings.parse(name, raw)
@@ -155,40 +162,51 @@ class Block:
     def _value(self, choice: Choice, name: str) -> Any:
         if name in choice:
             return choice[name].value
-        preset = choice["preset"].value if "preset" in choice else self.defaults.get("preset")
         if name in self.defaults:
             return self.defaults[name]
-        return getattr(Settings.resolve({"preset": preset}), name)
+        return _preset(choice["preset"].value if "preset" in choice else self.defaults.get("preset"))[name]
+
+    def _decided_by(self, name: str) -> str:
+        """The name along an axis that decides a setting: itself, the preset, or nothing that varies."""
+        along = [name for axis in self.axes for name in axis.columns]
+        return name if name in along else "preset" if "preset" in along and name not in self.defaults else ""
+
+    def _agrees(self, choice: Choice, name: str, wanted: Any) -> bool:
+        value = self._value(choice, name)
+        return value.name in wanted if name in PICTURES else bool(value == wanted)
 
     def _matches(self, match: dict[str, Any], choice: Choice) -> bool:
-        return all(
-            choice[name].value.name in wanted if name in PICTURES else self._value(choice, name) == wanted
-            for name, wanted in match.items()
-        )
-
-    def _excluded(self, choice: Choice) -> bool:
-        return any(self._matches(match, choice) for match in self.excludes)
+        return all(self._agrees(choice, name, wanted) for name, wanted in match.items())
 
     def _check_matches(self) -> None:
         """Every `exclude` and `override` must match a cell, or it says something other than its author meant."""
-        conditions: list[tuple[Path, dict[str, Any]]] = [(("exclude", n), m) for n, m in enumerate(self.excludes)]
-        conditions += [(("override", n, "when"), m) for n, (m, _) in enumerate(self.overrides)]
-        for path, match in conditions:
-            names = set(match) | {"preset"}
-            combinations = _product([axis for axis in self.axes if names & set(axis[0])])
-            if not any(self._matches(match, choice) for choice in combinations):
-                raise self._wrong(path, f"{path[0]}: no cell of this job has {_said(match)}")
-        if not self._unsampled():
-            raise self._wrong(("exclude",), "exclude: this removes every cell of the job")
+        excluding = (1 << len(self.excludes)) - 1
+        places: list[tuple[Path, dict[str, Any]]] = [(("exclude", n), m) for n, m in enumerate(self.excludes)]
+        places += [(("override", n, "when"), m) for n, (m, _) in enumerate(self.overrides)]
+        if not self._counts and (self._problems or self.inputs.problems):
+            return
+        for number, (path, match) in enumerate(places):
+            if any(not match[name] or self.inputs.problems for name in PICTURES if name in match):
+                continue  # what is wrong with the pictures is said already
+            hits = [bits for bits in self._counts if bits >> number & 1]
+            if not hits:
+                self._wrong(path, f"{path[0]}: no cell of this job has {_said(match)}")
+            elif path[0] == "override" and all(bits & excluding for bits in hits):
+                self._wrong(path, f"override: exclude removes every cell that has {_said(match)}")
+        if self._counts and not self._unsampled():
+            self._wrong(("exclude",), "exclude: this removes every cell of the job")
 
-    def _grid(self) -> Iterator[Any]:
-        for choice in _product(self.axes):
-            if not self._excluded(choice):
-                yield lambda choice=choice: self._cell(choice)
+    def _grid(self) -> Iterator[Callable[[], Cell]]:
+        for choice in product(self.axes):
+            if not any(self._matches(match, choice) for match in self.excludes):
+                yield self._maker(choice)
 
-    def _added(self) -> Iterator[Any]:
+    def _maker(self, choice: Choice) -> Callable[[], Cell]:
+        return lambda: self._cell(choice)
+
+    def _added(self) -> Iterator[Callable[[], Cell]]:
         for number, part in enumerate(self.job.add):
-            yield lambda number=number, part=part: self._added_cell(number, part)
+            yield lambda number=number, part=part: self._added_cell(number, part)  # type: ignore[misc]
 
     def _cell(self, choice: Choice) -> Cell:
         values = {**self.defaults, **{n: v.value for n, v in choice.items() if n not in PICTURES}}
@@ -209,7 +227,8 @@ class Block:
                 known = lookup(getattr(self.inputs, kind), str(part[kind]))
                 pictures[kind] = known[0] if known else self.inputs.others[str(part[kind])]
             elif needed:
-                raise self._wrong(path, f"add: {kind!r} is missing; a cell of this method needs one")
+                message = f"add: {kind!r} is missing; a cell of this method needs one"
+                raise self.loaded.error([Problem(message, self.loaded.document.place((*self.path, *path)))])
         return self._resolved(pictures, values, {}, path)
 
     def _resolved(self, pictures: dict[str, Input], values: dict[str, Any], labels: dict[str, str], path: Path) -> Cell:
@@ -225,6 +244,7 @@ class Block:
         places = self.loaded.document.places
         candidates: list[Path] = [
             (*self.path, *path, error.setting),
+            *((*self.path, "override", n, "set", error.setting) for n in range(len(self.overrides))),
             (*self.path, "grid", error.setting),
             (*self.path, "zip", error.setting),
             ("defaults", error.setting),
@@ -233,21 +253,14 @@ class Block:
         found = next((c for c in candidates if c in places), self.path)
         return self.loaded.error([Problem(str(error), self.loaded.document.place(found))])
 
-    def _wrong(self, path: Path, message: str) -> Exception:
-        return self.loaded.error([Problem(message, self.loaded.document.place((*self.path, *path)))])
+    def _wrong(self, path: Path, message: str) -> None:
+        self._problems.append(Problem(message, self.loaded.document.place((*self.path, *path))))
 
 
-STARTS = ("content", "style", "noise")
-"""Values of `init` that are no picture's path."""
-
-
-def _product(axes: list[list[Choice]]) -> Iterator[Choice]:
-    """All combinations of positions along some axes, the last axis moving fastest."""
-    for combination in itertools.product(*axes):
-        merged: Choice = {}
-        for choice in combination:
-            merged |= choice
-        yield merged
+@cache
+def _preset(name: str | None) -> dict[str, Any]:
+    """Every setting's value where nothing but a preset is given."""
+    return vars(Settings.resolve({"preset": name}))
 
 
 def _said(match: dict[str, Any]) -> str:
@@ -258,19 +271,38 @@ def blocks(loaded: Loaded, inputs: Inputs) -> list[Block]:
     """The jobs of a manifest as blocks of cells.
 
     Raises:
-        ManifestError: axes of unequal length, a condition that matches nothing, a picture that is not there to match.
+        ManifestError: with every mistake in inputs, axes and conditions.
     """
-    return [Block(job, ("jobs", n), loaded, inputs) for n, job in enumerate(loaded.manifest.jobs)]
+    made, problems = [], [*loaded.problems, *inputs.problems]
+    for number, job in enumerate(loaded.manifest.jobs):
+        try:
+            made.append(Block(job, ("jobs", number), loaded, inputs))
+        except ManifestError as error:
+            problems += error.problems
+    if problems:
+        raise loaded.error(problems)
+    return made
 
 
-def pictures_named(loaded: Loaded) -> list[str]:
-    """Paths of pictures that a manifest names outside `inputs`: as `init`, or in cells that it adds."""
+def pictures_named(loaded: Loaded) -> dict[str, Path]:
+    """Pictures that a manifest names outside `inputs`: as `init`, or in cells that it adds; and where it names them."""
     manifest = loaded.manifest
-    raws: list[Any] = [manifest.defaults.get("init")]
-    for job in manifest.jobs:
-        for axes in (job.grid, job.zip):
-            raw = axes.get("init")
-            raws += [v.get("value") if isinstance(v, dict) else v for v in (raw if isinstance(raw, list) else [])]
-        raws += [part.set.get("init") for part in job.override]
-        raws += [part.get(name) for part in job.add for name in ("init", *PICTURES)]
-    return list(dict.fromkeys(str(raw) for raw in raws if raw is not None and raw not in STARTS))
+
+    def named() -> Iterator[tuple[Path, Any]]:
+        yield ("defaults", "init"), manifest.defaults.get("init")
+        for number, job in enumerate(manifest.jobs):
+            for key, axes in (("grid", job.grid), ("zip", job.zip)):
+                raw = axes.get("init")
+                for index, value in enumerate(raw if isinstance(raw, list) else ()):
+                    yield ("jobs", number, key, "init", index), value.get("value") if isinstance(value, dict) else value
+            for index, part in enumerate(job.override):
+                yield ("jobs", number, "override", index, "set", "init"), part.set.get("init")
+            for index, added in enumerate(job.add):
+                for name in ("init", *PICTURES):
+                    yield ("jobs", number, "add", index, name), added.get(name)
+
+    found: dict[str, Path] = {}
+    for path, raw in named():
+        if raw is not None and raw not in STARTS:
+            found.setdefault(str(raw), path)
+    return found

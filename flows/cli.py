@@ -5,22 +5,25 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
+from cyclopts.validators import Number
 from rich.console import Console
 
 from stylecore.errors import StylepressError
 
 OK, SOME_FAILED, WRONG_COMMAND, WRONG_ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
-_ENVIRONMENT = {"storage", "weights", "device", "engine", "out-of-memory"}
+_ENVIRONMENT = {"storage", "weights", "device", "engine", "prefect", "out-of-memory"}
 """Kinds of errors that the machine, not the manifest, must mend."""
 
 app = App(
     name="stylepress",
     help="A batch renderer for neural style transfer: one manifest in; pictures, receipts, sheets and a gallery out.",
     help_format="plaintext",
+    version=lambda: version("stylepress"),
     version_flags=["--version"],
     default_parameter=Parameter(negative=()),
 )
@@ -33,7 +36,8 @@ Sets = Annotated[
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout and nothing else.")]
 To = Annotated[str | None, Parameter(name="--to", help="Folder or s3://bucket/prefix, instead of the manifest's.")]
-Limit = Annotated[int | None, Parameter(name="--limit", help="The first so many cells only.")]
+_AT_LEAST_ONE = Number(gte=1)
+Limit = Annotated[int | None, Parameter(name="--limit", validator=_AT_LEAST_ONE, help="The first so many cells only.")]
 
 
 def _say(text: str) -> None:
@@ -73,7 +77,7 @@ def render(
     limit: Limit = None,
     engine: Literal["local", "dask", "ray"] = "local",
     address: str | None = None,
-    workers: int | None = None,
+    workers: Annotated[int | None, Parameter(validator=_AT_LEAST_ONE)] = None,
     json_: Json = False,
 ) -> int:
     """Render what a manifest asks for and its output lacks.
@@ -90,10 +94,6 @@ def render(
     """
     from flows import batch, local_prefect
 
-    if limit is not None and limit < 1:
-        raise StylepressError(f"--limit takes a number of cells of at least 1, got {limit}")
-    if workers is not None and workers < 1:
-        raise StylepressError(f"--workers takes a number of at least 1, got {workers}")
     # what can be known to be wrong without Prefect is said before its server is started
     loaded = batch.read_manifest(manifest, set_)
     batch.open_target(loaded, to).check_writable()
@@ -191,7 +191,7 @@ def check(manifest: str, *, set_: Sets = None) -> int:
     from flows import batch
     from flows import plan as planning
 
-    count, faults = planning.check(batch.read_manifest(manifest, set_))
+    count, faults = planning.check(batch.read_manifest(manifest, set_, lenient=True))
     for fault in faults:
         _complain(f"{manifest}: {fault}")
     if faults:
@@ -214,18 +214,18 @@ def sheets(out: str, *, manifest: str | None = None) -> int:
     from flows import batch
     from flows import plan as planning
     from flows import sheets as contact_sheets
+    from flows.output import last_run, open_output
+    from flows.shelf import of_plan
 
-    store, ledger = _output(out)
-    run = contact_sheets.last_run(store)
+    store, ledger = open_output(out, _complain)
     if manifest:
         loaded = batch.read_manifest(manifest)
-        shelf = contact_sheets.of_plan(planning.make(loaded, store, ledger), ledger, run.get("failures") or [])
-        wanted, title = loaded.manifest.sheets, loaded.manifest.name
+        failures = last_run(store).get("failures") or []
+        shelf = of_plan(planning.make(loaded, store, ledger), ledger, failures)
+        drawn = contact_sheets.build(store, shelf, loaded.manifest.sheets, loaded.manifest.name, _complain)
     else:
-        said = run.get("manifest") or {}
-        shelf = contact_sheets.of_receipts(ledger, run.get("failures") or [])
-        wanted, title = contact_sheets.as_sheets(said.get("sheets")), str(said.get("name") or "contact sheet")
-    for name in contact_sheets.build(store, shelf, wanted, title, _complain):
+        drawn = contact_sheets.rebuild(store, ledger, _complain)
+    for name in drawn:
         _say(store.child(name))
     return OK
 
@@ -241,13 +241,12 @@ def gallery(out: str, *, to: To = None) -> int:
         to: also copy the gallery, with the pictures and sheets it shows, to this place.
     """
     from flows import gallery as pages
-    from flows import sheets as contact_sheets
+    from flows.output import last_run, open_output, title_of
     from flows.store import open_store
 
-    store, ledger = _output(out)
-    title = str((contact_sheets.last_run(store).get("manifest") or {}).get("name") or "gallery")
+    store, ledger = open_output(out, _complain)
     drawn = [e.name for e in store.list("sheets/") if e.name.endswith(".png")]
-    page = pages.build(store, ledger, title, drawn)
+    page = pages.build(store, ledger, title_of(last_run(store)), drawn)
     if to:
         target = open_store(to, confine=False)
         target.check_writable()
@@ -255,24 +254,6 @@ def gallery(out: str, *, to: To = None) -> int:
         store = target
     _say(store.child(page))
     return OK
-
-
-def _output(out: str) -> tuple[Any, Any]:
-    """An output's store and ledger; it must hold receipts."""
-    from flows.receipts import read_ledger
-    from flows.store import open_store
-
-    store = open_store(out, confine=False)
-    if out.startswith("s3://"):
-        store.check_readable()
-    ledger = read_ledger(store)
-    for name in ledger.broken:
-        _complain(f"{name} is no receipt of this version and is left out")
-    if not ledger.receipts:
-        raise StylepressError(
-            f"{out} holds no receipts; expected a folder or prefix that `stylepress render` has written"
-        )
-    return store, ledger
 
 
 @app.command
@@ -380,7 +361,7 @@ def doctor(*, to: To = None) -> int:
 @app.command
 def schema() -> int:
     """Print the JSON Schema of the manifest, for editors."""
-    from flows.manifest import json_schema
+    from flows.schema import json_schema
 
     _print_json(json_schema())
     return OK

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from stylecore.errors import StylepressError
+
+_PATIENCE = 20.0  # seconds
 
 
 class DeviceError(StylepressError):
@@ -20,11 +24,13 @@ def visible_gpus() -> list[str]:
     """Identifiers of the GPUs this process may use, as CUDA_VISIBLE_DEVICES takes them."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
-        return [part for part in chosen.split(",") if part.strip() and part.strip() != "-1"]
+        parts = (part.strip() for part in chosen.split(","))
+        return list(itertools.takewhile(lambda part: part not in ("", "-1"), parts))  # what follows is hidden too
     listed = len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
     if not listed and (command := shutil.which("nvidia-smi")):
-        answer = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=20, check=False)
-        listed = sum(line.startswith("GPU ") for line in answer.stdout.splitlines())
+        with suppress(OSError, subprocess.TimeoutExpired):  # a driver that hangs offers no GPU
+            answer = subprocess.run([command, "-L"], capture_output=True, text=True, timeout=_PATIENCE, check=False)
+            listed = sum(line.startswith("GPU ") for line in answer.stdout.splitlines())
     return [str(number) for number in range(listed)]
 
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
@@ -73,7 +74,9 @@ class Display:
         left = f", {_minutes((self.total - finished) / pace)} left" if pace > 0 else ""
         trouble = f", {self.failed} failed" if self.failed else ""
         self._bar.update(
-            self._task, completed=self.done + self.failed, said=f"{rate:.1f} steps/s{left}{trouble}  [dim]{said}"
+            self._task,
+            completed=self.done + self.failed,
+            said=f"{rate:.1f} steps/s{left}{trouble}  [dim]{escape(said)}",
         )
 
 

@@ -112,23 +112,11 @@ def _disk() -> Finding:
 
 
 def _prefect() -> Finding:
-    from flows.local_prefect import set_defaults
+    from flows import local_prefect
 
-    set_defaults()
-    import httpx
-    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
+    local_prefect.set_defaults()
+    from prefect.settings import PREFECT_HOME
 
-    address = PREFECT_API_URL.value()
-    home = PREFECT_HOME.value()
-    if not address:
-        home.mkdir(parents=True, exist_ok=True)
-        if not os.access(home, os.W_OK):
-            return Finding("prefect", "wrong", f"{home} cannot be written: set PREFECT_HOME to a folder that can")
-        return Finding("prefect", "ok", f"no server is configured: each run starts its own, kept in {home}")
-    try:
-        answer = httpx.get(f"{address}/health", timeout=5)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        said = f"{address} does not answer ({type(error).__name__}): start it, or unset PREFECT_API_URL"
-        return Finding("prefect", "wrong", said)
-    return Finding("prefect", "ok", f"server at {address} answers")
+    if address := local_prefect.server():
+        return Finding("prefect", "ok", f"server at {address} answers")
+    return Finding("prefect", "ok", f"no server is configured: each run starts its own, kept in {PREFECT_HOME.value()}")

@@ -62,8 +62,10 @@ def start(engine: str, address: str | None, count: int | None, devices: str | in
 
     Raises:
         DeviceError: devices that are not there.
-        EngineError: the engine is not installed, or nobody answers at the address.
+        EngineError: an unknown engine, one that is not installed, or nobody answers at the address.
     """
+    if engine not in ENGINES:
+        raise EngineError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
     if engine == "local":
         with _local(choose(devices, count), count) as workers:
             yield workers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +72,13 @@ def operations_per_pixel(settings: Settings) -> float:
     A multiplication and an addition for each weight and position, once forward and once backward to the pixels.
     """
     name = settings.encoder.split("-")[0] if isinstance(settings.encoder, str) else settings.encoder["arch"]
-    convolutions = ARCHITECTURES[name].convolutions()
-    wanted = {layer.replace("relu", "conv") for layer in (*settings.content_layers, *settings.style_layers)}
+    layers = (*settings.content_layers, *settings.style_layers)
+    return _operations(name, frozenset(layer.replace("relu", "conv") for layer in layers))
+
+
+@cache
+def _operations(architecture: str, wanted: frozenset[str]) -> float:
+    convolutions = ARCHITECTURES[architecture].convolutions()
     deepest = max(index for index, convolution in enumerate(convolutions) if convolution.name in wanted)
     return sum(2 * 2 * 9 * c.channels_in * c.channels_out * 4.0 ** (1 - c.block) for c in convolutions[: deepest + 1])
 
@@ -95,9 +102,11 @@ def _rate(receipts: Iterable[dict[str, Any]]) -> tuple[float, str]:
             pixels = sum(
                 picture["width"] * picture["height"] * (size / settings.size) ** 2 for size in settings.sizes()
             )
-            rates.append(share * pixels * operations_per_pixel(settings) / seconds)
-        except (KeyError, TypeError, ZeroDivisionError, SettingError):
+            rate = share * pixels * operations_per_pixel(settings) / seconds
+        except (KeyError, TypeError, ValueError, ArithmeticError, SettingError):
             continue  # a receipt of another version must not stop a plan
+        if 0 < rate < math.inf:
+            rates.append(rate)
         if len(rates) >= 100:
             break
     if rates:

@@ -68,7 +68,7 @@ def _picture(receipt: dict[str, Any], varying: list[str]) -> dict[str, Any]:
         "width": picture.get("width"),
         "height": picture.get("height"),
         "title": title,
-        "values": values,
+        "settings": values,
         "alt": f"{title} ({values})" if values else title,
     }
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import itertools
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from flows import samples
-from flows.manifest import PICTURES, Entry, Loaded, is_pattern, stem
-from flows.source import Problem
+from flows.axes import PICTURES
+from flows.manifest import Entry, Loaded, is_pattern, stem
+from flows.source import Path as KeyPath
+from flows.source import Place, Problem
 from flows.store import StorageError, Store, UnsafeNameError, open_store
 from flows.store.interface import check_name
 from stylecore import images
 from stylecore.errors import PictureError, StylepressError, did_you_mean
 
 SAMPLE = "sample:"
+STARTS = ("content", "style", "noise")
+"""Values of `init` that are no picture's path."""
+_MOST_COMPARED = 5000  # names; a root may hold very many files
 _READERS = 16  # enough to hide the latency of a bucket; a local disk does not mind
 
 
@@ -54,12 +62,16 @@ class Inputs:
         style: likewise.
         others: pictures that only `add` or `init` name, by the path they are named with.
         root: address of the folder or bucket they lie in.
+        problems: entries that name nothing, or something they must not.
+        places: where the manifest names each picture first, by the picture's name.
     """
 
     content: tuple[Input, ...]
     style: tuple[Input, ...]
     others: dict[str, Input]
     root: str
+    problems: tuple[Problem, ...] = ()
+    places: dict[str, Place] = field(default_factory=dict)
 
 
 def root_of(loaded: Loaded) -> str:
@@ -78,72 +90,92 @@ def beside(manifest_url: str, path: str) -> str:
     return os.path.normpath(Path(manifest_url).parent / path)
 
 
-def find(loaded: Loaded, others: Iterable[str] = (), *, read: bool = True) -> Inputs:
+def find(loaded: Loaded, others: Mapping[str, KeyPath]) -> Inputs:
     """Find the pictures a manifest names and read their digests and headers.
 
     Args:
         loaded: the manifest.
-        others: further paths, from `add` and `init`.
-        read: whether to read the pictures; without, only names and labels are filled in.
+        others: further pictures, from `add` and `init`, and where they are named.
 
     Raises:
-        ManifestError: a path that leaves the root, an unknown sample, a pattern that matches nothing.
         StorageError: the root cannot be reached.
     """
     store = open_store(root_of(loaded))
     problems: list[Problem] = []
+    places: dict[str, Place] = {}
     found: dict[str, list[Input]] = {kind: [] for kind in PICTURES}
     for kind in PICTURES:
         for index, entry in enumerate(getattr(loaded.manifest.inputs, kind)):
+            place = loaded.document.place(("inputs", kind, index))
             try:
-                found[kind] += _expanded(entry, store)
-            except UnsafeNameError as error:
-                problems.append(Problem(str(error), loaded.document.place(("inputs", kind, index))))
-            except StorageError:
-                raise
+                expanded = _expanded(entry, store)
+                found[kind] += expanded
+                places = {picture.name: place for picture in expanded} | places
             except StylepressError as error:
-                problems.append(Problem(f"inputs.{kind}: {error}", loaded.document.place(("inputs", kind, index))))
-        found[kind] = list({i.name: i for i in reversed(found[kind])}.values())[::-1]
+                if isinstance(error, StorageError) and not isinstance(error, UnsafeNameError):
+                    raise
+                problems.append(Problem(f"inputs.{kind}: {error}", place))
+        found[kind] = _told_apart(found[kind])
     rest = {said: Input(said if said.startswith(SAMPLE) else str(PurePosixPath(said)), stem(said)) for said in others}
-    if problems:
-        raise loaded.error(problems)
-    if read:
-        everything = {i.name: i for i in [*found["content"], *found["style"], *rest.values()]}
-        with ThreadPoolExecutor(_READERS) as pool:
-            described = dict(zip(everything, pool.map(lambda i: describe(i, store), everything.values()), strict=True))
-        for kind in PICTURES:
-            found[kind] = [replace(described[i.name], label=i.label) for i in found[kind]]
-        rest = {said: described[i.name] for said, i in rest.items()}
-    return Inputs(tuple(found["content"]), tuple(found["style"]), rest, root_of(loaded))
+    places = {picture.name: loaded.document.place(others[said]) for said, picture in rest.items()} | places
+    everything = {i.name: i for i in [*found["content"], *found["style"], *rest.values()]}
+    with ThreadPoolExecutor(_READERS) as pool:
+        described = dict(zip(everything, pool.map(lambda i: describe(i, store), everything.values()), strict=True))
+    for kind in PICTURES:
+        found[kind] = [replace(described[i.name], label=i.label) for i in found[kind]]
+    rest = {said: described[i.name] for said, i in rest.items()}
+    return Inputs(tuple(found["content"]), tuple(found["style"]), rest, root_of(loaded), tuple(problems), places)
 
 
 def _expanded(entry: Entry, store: Store) -> list[Input]:
+    """The pictures of an entry; a label of an empty text stands for one still to be made."""
     if entry.path.startswith(SAMPLE):
         samples.path(entry.path.removeprefix(SAMPLE))
-        return [Input(entry.path, entry.label or stem(entry.path))]
-    name = str(PurePosixPath(entry.path))
-    if not is_pattern(entry.path):
-        return [Input(check_name(name), entry.label or stem(name))]
-    fixed = re.match(r"[^*?\[]*/", entry.path)
-    matches = matching(entry.path, (e.name for e in store.list(fixed[0] if fixed else "")))
+        return [Input(entry.path, entry.label or "")]
+    name = check_name(str(PurePosixPath(entry.path)))
+    if not is_pattern(name) or store.stat(name):  # `photo [1].jpg` is a picture's name too
+        return [Input(name, entry.label or "")]
+    matches = matching(name, (e.name for e in store.list(re.match(r"(?:[^*?\[]*/)?", name)[0])))  # type: ignore[index]
     if not matches:
         raise StylepressError(f"no file below {store.url} matches {entry.path!r}")
-    labels = {name: stem(name) for name in matches}
-    if entry.label:
-        labels = {name: f"{entry.label} {stem(name)}" if len(matches) > 1 else entry.label for name in matches}
-    return [Input(name, labels[name]) for name in matches]
+    many = len(matches) > 1
+    return [Input(m, f"{entry.label} {stem(m)}" if entry.label and many else entry.label or "") for m in matches]
+
+
+def _told_apart(named: list[Input]) -> list[Input]:
+    """Each picture once, with a label: where two would be called the same, folders and endings tell them apart."""
+    once: dict[str, Input] = {}
+    for picture in named:
+        if not once.get(picture.name, picture).label:
+            once[picture.name] = picture  # named again with a label, as after a pattern: it keeps its place
+        once.setdefault(picture.name, picture)
+    pictures = list(once.values())
+    wanted = [i.label or stem(i.name) for i in pictures]
+    for longer in (lambda name: str(PurePosixPath(name).with_suffix("")), str):
+        often = Counter(wanted)
+        wanted = [
+            longer(i.name) if often[said] > 1 and not i.label else said
+            for i, said in zip(pictures, wanted, strict=True)
+        ]
+    return [replace(i, label=said) for i, said in zip(pictures, wanted, strict=True)]
 
 
 def matching(pattern: str, names: Iterable[str]) -> list[str]:
-    """Names that a glob pattern matches, sorted: `*` and `?` stop at slashes, `**/` stands for any folders."""
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?[^\]]+\])", str(PurePosixPath(pattern)))
+    """Names that a glob pattern matches, sorted.
+
+    `*` and `?` stop at slashes, `**/` stands for any folders, `[ab]`, `[a-z]` and `[!a]` for one character.
+    """
+    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern)
     words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    expression = "".join(
-        words.get(part)
-        or (part.replace("[!", "[^") if part.startswith("[") and part.endswith("]") else re.escape(part))
-        for part in parts
-    )
-    return sorted(name for name in names if re.fullmatch(expression, name))
+    expression = re.compile("".join(words.get(part) or _one_of(part) or re.escape(part) for part in parts))
+    return sorted(name for name in names if expression.fullmatch(name))
+
+
+def _one_of(part: str) -> str:
+    """A bracket of a glob pattern as a regular expression; empty for other parts."""
+    if len(part) < 3 or part[0] != "[" or part[-1] != "]":
+        return ""
+    return fnmatch.translate(part)[len("(?s:") :].rpartition(")")[0]
 
 
 def describe(wanted: Input, store: Store) -> Input:
@@ -168,7 +200,10 @@ def describe(wanted: Input, store: Store) -> Input:
 
 def named(error: Exception, name: str) -> str:
     """A picture error's message with the picture's name, which in-memory decoding does not know."""
-    return str(error) if name in str(error) else f"{name}: {error}"
+    said = str(error)
+    if said.startswith("the picture"):
+        return said.replace("the picture", name, 1)
+    return said if name in said else f"{name}: {said}"
 
 
 def _is_local(store: Store) -> bool:
@@ -193,6 +228,23 @@ def lookup(inputs: Iterable[Input], said: str) -> list[Input]:
     everything = list(inputs)
     path = said if said.startswith(SAMPLE) else str(PurePosixPath(said))
     return [i for i in everything if i.name == path] or [i for i in everything if i.label == said]
+
+
+def faulty(inputs: Inputs) -> list[Problem]:
+    """What is wrong with pictures, each at its place; for a missing one with the nearest name that is there."""
+    listed = {i.name: i for i in (*inputs.content, *inputs.style)}
+    # a picture that `add` names may also be named by its label
+    known = {word for i in listed.values() for word in (i.name, i.label)}
+    pictures = [*listed.values(), *(i for said, i in inputs.others.items() if said not in known)]
+    there: list[str] | None = None
+    problems = []
+    for picture in (i for i in pictures if i.fault):
+        near = ""
+        if picture.kind == "missing-picture":
+            there = there or [e.name for e in itertools.islice(open_store(inputs.root).list(), _MOST_COMPARED)]
+            near = did_you_mean(picture.name, [*there, *STARTS])
+        problems.append(Problem(picture.fault + near, inputs.places.get(picture.name, Place())))
+    return problems
 
 
 def suggestion(inputs: Iterable[Input], said: str) -> str:

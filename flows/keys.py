@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from flows.cells import STARTS, Cell
-from flows.inputs import Input, beside
+from flows.cells import Cell
+from flows.inputs import STARTS, Input, beside
 from flows.store import open_store
 from stylecore import weights
 from stylecore.errors import WeightsError

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from stylecore.errors import StylepressError
@@ -18,26 +21,75 @@ _DEFAULTS = {
 }
 
 
+class PrefectError(StylepressError):
+    """Prefect's server does not answer, or its own one cannot be started."""
+
+    kind = "prefect"
+
+
 def set_defaults() -> None:
     """Set the environment that Prefect reads when it is imported; what the user has set stays."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", "Failed to create the Prefect home")  # `server` says it better
 
 
-def ensure_server() -> None:
-    """Start Prefect's own server where none is configured, so that a Ctrl-C does not reach it.
+def server() -> str:
+    """Address of the server that is configured; empty where none is, so that a run starts its own.
 
-    A terminal sends Ctrl-C to every process of a command. The server must outlive it, so that the run can still
-    report how it ended; a blocked signal is inherited by the process that is started here.
+    Raises:
+        PrefectError: it does not answer, or there is no place for the data of an own one.
     """
-    from prefect.server.api.server import SubprocessASGIServer
-    from prefect.settings import PREFECT_API_URL
+    import httpx
+    from prefect.settings import PREFECT_API_URL, PREFECT_HOME
 
-    if PREFECT_API_URL.value():
-        return
+    address, home = PREFECT_API_URL.value(), PREFECT_HOME.value()
+    if address:
+        try:
+            httpx.get(f"{address}/health", timeout=10).raise_for_status()
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reason = f"{address} does not answer ({type(error).__name__}); start it, or unset PREFECT_API_URL"
+            raise PrefectError(f"Prefect's server at {reason} for a run without one") from None
+        return str(address)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PrefectError(f"{home} cannot be made ({error.strerror}); set PREFECT_HOME to a folder that can") from None
+    if not os.access(home, os.W_OK):
+        raise PrefectError(f"{home} cannot be written; set PREFECT_HOME to a folder that can")
+    return ""
+
+
+def ensure_server() -> str:
+    """Address of Prefect's server; where none is configured, one is started that lives as long as this process.
+
+    Raises:
+        PrefectError: the configured server does not answer, or an own one does not start.
+    """
+    if address := server():
+        return address
+    from prefect.server.api.server import SubprocessASGIServer
+
+    own = SubprocessASGIServer()  # one for the process; Prefect stops it at exit, after its last logs
+    try:
+        with shielded():
+            own.start(timeout=60)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise PrefectError(f"Prefect's own server does not start: {reason} `stylepress doctor` may tell why") from None
+    return own.api_url
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Let a Ctrl-C not reach the processes and threads that are started meanwhile.
+
+    A terminal sends Ctrl-C to every process of a command. Server and workers must outlive it, so that what is finished
+    is still published and reported; a blocked signal is inherited by whatever is started here.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        SubprocessASGIServer().start(timeout=60)  # one for the process; Prefect stops it at exit, after its last logs
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
@@ -62,8 +114,11 @@ def shorten_tracebacks() -> None:
 
 def run(**parameters: Any) -> Any:
     """Run the flow `render-batch` in this process; returns what its final state holds: a summary or an exception."""
-    ensure_server()
+    address = ensure_server()
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
     from flows.render_batch import render_batch
 
-    state = render_batch(**parameters, return_state=True)
+    with temporary_settings({PREFECT_API_URL: address}):  # or each worker would start a server of its own
+        state = render_batch(**parameters, return_state=True)
     return state.result(raise_on_failure=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 from flows.cells import Cell
@@ -23,26 +25,22 @@ def said(value: Any) -> str:
     if isinstance(value, Mapping):
         if "weights" in value and "arch" in value:
             return f"{value['arch']} {str(value['weights']).rsplit('/', 1)[-1]}"
-        if len(set(value.values())) == 1:
-            return " + ".join(map(str, value))
-        return " + ".join(f"{_number(weight)}·{name}" for name, weight in value.items())
+        weights = [said(weight) for weight in value.values()]
+        if len(value) > 1 and len(set(weights)) == 1:
+            names = " + ".join(map(str, value))
+            return names if weights[0] == "1" else f"{weights[0]}·({names})"
+        return " + ".join(str(n) if w == "1" else f"{w}·{n}" for n, w in zip(value, weights, strict=True))
     if isinstance(value, list | tuple):
         return ", ".join(said(part) for part in value)
     return str(value)
 
 
 def _number(value: float) -> str:
-    """At most six digits; powers of ten beyond four digits as 1e5, other numbers plainly where that is short."""
-    if value == 0:
-        return "0"
-    plain, scientific = f"{value:.6g}", f"{value:.6e}"
-    mantissa, exponent = scientific.split("e")
-    mantissa = mantissa.rstrip("0").rstrip(".")
-    if isinstance(value, int) and abs(value) < 10_000:
+    """Whole numbers in full, others to six digits; from 10,000 on, or below 0.0001, as 1e5 where that is shorter."""
+    if not math.isfinite(value):
         return str(value)
-    if isinstance(value, float) and value.is_integer() and abs(value) < 10_000:
-        return str(int(value))
-    short = f"{mantissa}e{int(exponent)}"
+    plain = str(int(value)) if value == int(value) and abs(value) < 2**63 else f"{value:.6g}"
+    short = f"{Decimal(plain).normalize():e}".replace("e+", "e")
     return short if "e" in plain or (abs(value) >= 10_000 and len(short) < len(plain)) else plain
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,13 +11,15 @@ from typing import Any
 from flows import cells, inputs, naming
 from flows.cells import Block, Cell
 from flows.estimate import Estimate, estimate
-from flows.keys import Encoders, canonical, described, facts, key_of
+from flows.keys import Encoders, described, key_of
 from flows.manifest import Loaded
+from flows.nearest import Nearest
 from flows.receipts import Ledger, faults
-from flows.source import Problem
+from flows.source import ManifestError, Problem
 from flows.store import Store
 from stylecore.images import EXTENSIONS
 
+_MOST_CHECKED = 10_000
 REASONS = ("done", "new", "changed", "picture missing", "picture altered", "bad input")
 """Kinds of reasons: `done` and `bad input` are not rendered, all others are."""
 
@@ -102,7 +105,7 @@ def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = No
     named = list(_named(loaded, blocks, varying, limit))
     done = {key: ledger.receipts[key] for key, _, _, _ in named if key in ledger.receipts}
     state = dict(faults(done.values(), ledger, store))
-    nearest = Nearest(ledger, {key for key, _, _, _ in named})
+    nearest: Nearest | None = None
     items = []
     for key, name, cell, description in named:
         if bad := next((p for p in cell.pictures if p.fault), None):
@@ -111,6 +114,7 @@ def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = No
             path = done[key]["picture"]["path"]
             items.append(Item(key, path if not state[key] else name, cell, description, state[key] or "done"))
         else:
+            nearest = nearest or Nearest(ledger, {key for key, _, _, _ in named})
             kind, detail = nearest.reason(description)
             items.append(Item(key, name, cell, description, kind, detail))
     todo = [item.cell for item in items if item.to_render]
@@ -130,7 +134,7 @@ def _named(
     """Key, picture name, cell and description of each distinct cell; of equal ones the first."""
     encoders = Encoders(loaded.url)
     output = loaded.manifest.output.format
-    seen: set[bytes] = set()
+    seen: set[tuple[str, ...]] = set()
     for block in blocks:
         for cell in block:
             if limit is not None and len(seen) >= limit:
@@ -138,15 +142,14 @@ def _named(
             source = encoders.source(cell.settings.encoder)
             _check_layers(loaded, cell, source.layers)
             description = described(cell, source, output)
+            key = key_of(description)
             # a picture that cannot be read has no digest: such cells differ by its name instead
-            unread = [p.name for p in cell.pictures if not p.digest]
-            identity = canonical([facts(description), unread])
-            if identity in seen:
+            unread = [picture.name for picture in cell.pictures if not picture.digest]
+            if (key, *unread) in seen:
                 continue
-            seen.add(identity)
-            key = "" if unread else key_of(description)
-            name = naming.picture_name(cell, key or "0" * 12, varying, EXTENSIONS[output])
-            yield key, f"renders/{name}", cell, description
+            seen.add((key, *unread))
+            name = naming.picture_name(cell, "0" * 12 if unread else key, varying, EXTENSIONS[output])
+            yield "" if unread else key, f"renders/{name}", cell, description
 
 
 def _check_layers(loaded: Loaded, cell: Cell, layers: tuple[str, ...] | None) -> None:
@@ -157,94 +160,41 @@ def _check_layers(loaded: Loaded, cell: Cell, layers: tuple[str, ...] | None) ->
             raise loaded.error([Problem(message, loaded.document.place(("defaults", name)))])
 
 
-class Nearest:
-    """Finds the finished cell that a new one differs from least, and says in what.
-
-    Cells that differ in one fact are found by hashes that leave one fact out. Receipts that the manifest no longer
-    names come first: they are what a cell used to be before somebody changed a setting or a picture.
-
-    Args:
-        ledger: what the output holds.
-        planned: keys that the manifest names now.
-    """
-
-    def __init__(self, ledger: Ledger, planned: set[str]) -> None:
-        self._without: dict[tuple[str, int], dict[str, Any]] = {}
-        self._pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
-        self._planned = planned
-        for receipt in sorted(ledger.receipts.values(), key=lambda r: (r["key"] in planned, r["key"])):
-            try:
-                hashes = _hashes(facts(receipt["cell"]))
-            except (KeyError, TypeError):
-                continue  # from another version: nothing can be compared with it
-            everything = _combined(hashes)
-            for name, one in hashes.items():
-                self._without.setdefault((name, everything ^ one), receipt)
-            self._pairs.setdefault(_pair(receipt["cell"]), []).append(receipt)
-
-    def reason(self, cell: dict[str, Any]) -> tuple[str, str]:
-        """Kind and detail for a cell that has no receipt."""
-        mine = facts(cell)
-        hashes = _hashes(mine)
-        everything = _combined(hashes)
-        alike = [self._without[at] for name, one in hashes.items() if (at := (name, everything ^ one)) in self._without]
-        alike = [r for r in alike if _pair(r["cell"]) == _pair(cell)] or self._pairs.get(_pair(cell), [])[:50]
-        if not alike:
-            return "new", ""
-        best = min(alike, key=lambda r: (r["key"] in self._planned, len(_differences(mine, facts(r["cell"])))))
-        theirs = facts(best["cell"])
-        said = [_difference(name, best["cell"], cell, theirs[name], mine[name]) for name in _differences(mine, theirs)]
-        if best["key"] in self._planned:
-            return "new", "unlike the nearest done cell, " + ", ".join(said)
-        return "changed", ", ".join(said)
-
-
-def _hashes(of: dict[str, Any]) -> dict[str, int]:
-    return {name: hash((name, canonical(value))) for name, value in of.items()}
-
-
-def _combined(hashes: dict[str, int]) -> int:
-    total = 0
-    for one in hashes.values():
-        total ^= one
-    return total
-
-
-def _pair(cell: dict[str, Any]) -> tuple[str, str]:
-    content, style = cell.get("content") or {}, cell.get("style") or {}
-    return content.get("name", ""), style.get("name", "")
-
-
-def _differences(mine: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
-    return [name for name in mine if name in theirs and mine[name] != theirs[name]]
-
-
-def _difference(name: str, before: dict[str, Any], after: dict[str, Any], old: Any, new: Any) -> str:
-    """One difference in words."""
-    if name in ("content", "style"):
-        return f"{name} {after[name]['name']} has other bytes"
-    if name == "init picture":
-        return "init picture is another"
-    if name == "encoder":
-        return f"encoder {before['settings']['encoder']} → {after['settings']['encoder']}"
-    if name == "method":
-        return f"method {' version '.join(map(str, old))} → {' version '.join(map(str, new))}"
-    return f"{name} {naming.said(old)} → {naming.said(new)}"
-
-
 def check(loaded: Loaded) -> tuple[int, list[str]]:
     """Check everything about a manifest short of rendering: cells, weights, headers of pictures.
+
+    Args:
+        loaded: the manifest; read leniently, so that what is right about it is looked at too.
 
     Returns:
         The number of cells, and a line for each picture that cannot be used.
 
     Raises:
-        ManifestError, WeightsError, StorageError: as `make`.
+        ManifestError: with every mistake, pictures included.
+        WeightsError, StorageError: as `make`.
     """
     found = inputs.find(loaded, cells.pictures_named(loaded))
-    blocks = cells.blocks(loaded, found)
-    count = sum(map(len, blocks))
-    most = None if count <= loaded.manifest.run.max_cells else 1000
-    used = {p.name: p for _, _, cell, _ in _named(loaded, blocks, [], most) for p in cell.pictures}
-    listed = {p.name: p for p in (*found.content, *found.style)} | used
-    return count, [p.fault for p in listed.values() if p.fault]
+    faults = inputs.faulty(found)
+    problems: list[Problem] = []
+    count = 0
+    try:
+        blocks = cells.blocks(loaded, found)
+        count = sum(map(len, blocks))
+        problems += _contradictions(loaded, blocks)
+    except ManifestError as error:
+        problems += error.problems
+    if problems:
+        raise loaded.error([*problems, *faults])
+    return count, [f"{problem.place}: {problem.message}" for problem in faults]
+
+
+def _contradictions(loaded: Loaded, blocks: Iterable[Block]) -> Iterator[Problem]:
+    """What is wrong with single cells, as far as a run would make them."""
+    encoders = Encoders(loaded.url)
+    attempts = itertools.chain.from_iterable(block.attempts() for block in blocks)
+    for attempt in itertools.islice(attempts, _MOST_CHECKED):
+        try:
+            cell = attempt()
+            _check_layers(loaded, cell, encoders.source(cell.settings.encoder).layers)
+        except ManifestError as error:
+            yield from error.problems

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from prefect import flow, get_run_logger, runtime
@@ -96,5 +96,5 @@ def _tell(summary: Summary, prepared: Batch) -> None:
     create_markdown_artifact(text, key="render-summary", description=str(summary))
     if summary.gallery:
         address = prepared.store.child(summary.gallery)
-        link = address if "://" in address else f"file://{address}"
+        link = address if "://" in address else Path(address).absolute().as_uri()
         create_link_artifact(link, link_text="gallery", key="gallery")

@@ -7,31 +7,58 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, StringConstraints, ValidationError
 
 from flows import samples
-from flows.inputs import SAMPLE, read_input
+from flows.inputs import SAMPLE, STARTS, read_input
+from flows.output import runs
 from flows.publish import carried as text_to_carry
 from flows.receipts import read_receipt, receipt_name
-from flows.sheets import last_run
-from flows.store import StorageError, open_store
+from flows.store import open_store
 from stylecore import images, weights
-from stylecore.errors import PictureError, SettingError, StylepressError, WeightsError
+from stylecore.errors import PictureError, RenderError, SettingError, StylepressError, WeightsError
 from stylecore.methods import METHODS
 from stylecore.settings import Settings
 
 _MOST_FILES = 50_000
 _SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"}
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST = r"[0-9a-f]{64}"
 
 
 class ReproduceError(StylepressError):
     """A picture cannot be rendered again: it carries nothing, or one of its inputs is not to be found."""
 
     kind = "reproduce"
+
+
+class _Input(BaseModel):
+    name: str
+    sha256: Annotated[str, StringConstraints(pattern=f"^{_DIGEST}$")]
+
+
+class _Method(BaseModel):
+    version: int
+
+
+class _Weights(BaseModel):
+    digest: str
+
+
+class _Cell(BaseModel):
+    """The parts of a described cell that are relied on here."""
+
+    content: _Input | None
+    style: _Input | None
+    init: _Input | None
+    settings: dict[str, Any]
+    method: _Method
+    weights: _Weights
+    format: str
 
 
 @dataclass(frozen=True)
@@ -69,20 +96,31 @@ def recipe_of(picture: Path) -> Recipe:
                 f"{picture.parent.parent / 'receipts'}"
             )
         document = found
-    cell = document.get("cell")
     try:
-        assert isinstance(cell, dict)
-        settings = Settings(**cell["settings"])
-        for part in ("content", "style", "init"):
-            described = cell[part]
-            assert described is None or _DIGEST.fullmatch(described["sha256"])
-            assert described is None or isinstance(described["name"], str)
-        assert cell["format"] in images.EXTENSIONS
-        assert isinstance(cell["weights"]["digest"], str)
-        assert isinstance(cell["method"]["version"], int)
-    except (AssertionError, KeyError, TypeError, SettingError) as error:
+        settings = _settings_of(document.get("cell"))
+    except ValidationError as error:
+        wrong = ".".join(map(str, error.errors()[0]["loc"])) or "cell"
+        said = f"{wrong} is missing or of a wrong kind"
+        raise ReproduceError(f"what {picture} carries is no cell of this version of stylepress: {said}") from None
+    except SettingError as error:
         raise ReproduceError(f"what {picture} carries is no cell of this version of stylepress: {error}") from None
-    return Recipe(str(document.get("key", "")), cell, settings, embed)
+    return Recipe(str(document.get("key", "")), document["cell"], settings, embed)
+
+
+def _settings_of(cell: Any) -> Settings:
+    """The settings of a described cell, whose every part is checked."""
+    checked = _Cell.model_validate(cell, strict=True)
+    settings = Settings.resolve(checked.settings)
+    needs = METHODS[settings.method]
+    lacking = {
+        "content": needs.needs_content and not checked.content,
+        "style": needs.needs_style and not checked.style,
+        "init": settings.init not in STARTS and not checked.init,
+        "format": checked.format not in images.EXTENSIONS,
+    }
+    for part in (part for part, lacks in lacking.items() if lacks):
+        raise SettingError(part, f"it has no {part} that this version can use")
+    return settings
 
 
 def _mapping(text: str | None) -> dict[str, Any]:
@@ -96,7 +134,7 @@ def _mapping(text: str | None) -> dict[str, Any]:
 def _receipt_of(picture: Path, key: str) -> dict[str, Any] | None:
     """The receipt of a picture in `OUT/renders`, by key or by the picture's name and digest."""
     store = open_store(picture.absolute().parent.parent)
-    if _DIGEST.fullmatch(key):
+    if re.fullmatch(_DIGEST, key):
         return read_receipt(store, receipt_name(key))
     digest = hashlib.sha256(picture.read_bytes()).hexdigest()
     for entry in store.list("receipts/"):
@@ -129,7 +167,7 @@ def render_again(recipe: Recipe, picture: Path, device: str) -> bytes:
     cell = Cell(pictures["content"] or b"", (pictures["style"] or b"",), settings, pictures["init"])
     result = next(iter(render([cell], device=device)))
     if result.failure or result.pixels is None:
-        raise result.failure or ReproduceError(f"{picture}: nothing was rendered")
+        raise result.failure or RenderError("no-picture", f"{picture}: nothing was rendered")
     carried = text_to_carry(recipe.key, recipe.cell, recipe.embed)
     return images.encode(result.pixels, result.alpha, recipe.cell["format"], carried)
 
@@ -144,8 +182,8 @@ def _with_weights(recipe: Recipe, picture: Path) -> Settings:
     folder = os.environ.get("STYLEPRESS_WEIGHTS")
     name = Path(encoder["weights"]).name
     places = [*([Path(folder)] if folder else []), weights.cache_folder(), *_folders(picture)]
-    for path in (*(place / name for place in places), *_below(Path.cwd(), {Path(name).suffix})):
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest:
+    for path, data in _readable((*(place / name for place in places), *_below(Path.cwd(), {Path(name).suffix}))):
+        if hashlib.sha256(data).hexdigest() == digest:
             values = recipe.settings.to_dict() | {"encoder": {**encoder, "weights": str(path), "sha256": digest}}
             return Settings(**values)
     raise WeightsError(f"the weights {name} (sha256 {digest}) are not to be found: put them below the current folder")
@@ -166,26 +204,21 @@ def _find(described: dict[str, str] | None, part: str, picture: Path) -> bytes |
 
 
 def _candidates(name: str, picture: Path) -> Iterator[bytes]:
-    """Files that may be the input: the sample, the run's own inputs, near the output, below the current folder."""
+    """Files that may be the input, the likeliest first; only their digest tells."""
     if name.startswith(SAMPLE):
         with contextlib.suppress(PictureError):
             yield samples.path(name.removeprefix(SAMPLE)).read_bytes()
-    else:
-        yield from _of_the_run(name, picture)
-        if not Path(name).is_absolute() and ".." not in Path(name).parts:
-            yield from (path.read_bytes() for folder in _folders(picture) if (path := folder / name).is_file())
-    yield from (path.read_bytes() for path in _below(Path.cwd(), _SUFFIXES))
-
-
-def _of_the_run(name: str, picture: Path) -> Iterator[bytes]:
     output = picture.absolute().parent.parent
-    run = last_run(open_store(output))
-    root = str(run.get("inputs_root") or "")
-    try:
-        if root:
-            yield read_input(name, open_store(root if root.startswith("s3://") else output / root))
-    except (StorageError, FileNotFoundError):
-        return
+    roots = list(dict.fromkeys(str(run.get("inputs_root") or "") for run in runs(open_store(output))))
+    places = [root if root.startswith("s3://") else output / root for root in roots if root]
+    for place in places:
+        with contextlib.suppress(StylepressError, FileNotFoundError):
+            yield read_input(name, open_store(place))
+    if not Path(name).is_absolute() and ".." not in Path(name).parts:
+        yield from (data for _, data in _readable(folder / name for folder in _folders(picture)))
+    for place in (*places, Path.cwd()):
+        if isinstance(place, Path):
+            yield from (data for _, data in _readable(_below(place, _SUFFIXES)))
 
 
 def _folders(picture: Path) -> Iterator[Path]:
@@ -193,8 +226,16 @@ def _folders(picture: Path) -> Iterator[Path]:
     yield Path.cwd()
 
 
+def _readable(paths: Iterable[Path]) -> Iterator[tuple[Path, bytes]]:
+    """Those of some paths that are regular files, with their bytes; names may be nonsense."""
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):
+            if path.is_file():
+                yield path, path.read_bytes()
+
+
 def _below(folder: Path, suffixes: set[str]) -> Iterator[Path]:
-    """Regular files below a folder with one of some suffixes; a bounded number of them."""
+    """Files below a folder with one of some suffixes; a bounded number of them."""
     seen = 0
     for base, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -202,9 +243,8 @@ def _below(folder: Path, suffixes: set[str]) -> Iterator[Path]:
             seen += 1
             if seen > _MOST_FILES:
                 return
-            path = Path(base, file)
-            if path.suffix.lower() in suffixes and path.is_file():
-                yield path
+            if Path(file).suffix.lower() in suffixes:
+                yield Path(base, file)
 
 
 @dataclass(frozen=True)

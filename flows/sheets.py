@@ -1,4 +1,4 @@
-"""Contact sheets: from receipts to pages of rows × columns, with content and style beside."""
+"""Contact sheets: from a shelf of cells to pages of rows × columns, with content and style beside."""
 
 from __future__ import annotations
 
@@ -8,126 +8,26 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from flows import naming
-from flows.manifest import PICTURES, Sheet
+from flows.axes import PICTURES
+from flows.manifest import Sheet
+from flows.output import last_run, title_of
 from flows.previews import preview_name
 from flows.receipts import Ledger, encoded
+from flows.shelf import Shelf, Shown, of_receipts
 from flows.store import Store
 from stylecore.errors import StylepressError
 from stylecore.images import CONTENT_TYPES
 
 if TYPE_CHECKING:
     from flows.contact_sheet import Look, Page, Tile
-    from flows.plan import Plan
-
 
 _MOST_BESIDE = 3
 """Contents, and styles, that are shown beside a page; with more of them the labels must do."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One cell as sheets show it.
-
-    Attributes:
-        values: labels of its content, style and settings, by name.
-        digests: digests of its content and style picture.
-        key: its key.
-        picture: path of its picture in the output; empty where there is none.
-        sha256: of the picture.
-        note: why there is no picture.
-        state: `done`, `failed` or `missing`.
-    """
-
-    values: dict[str, str]
-    digests: dict[str, str]
-    key: str
-    picture: str = ""
-    sha256: str = ""
-    note: str = ""
-    state: str = "missing"
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """All cells to show, in order, and what varies between them: names with their labels in order."""
-
-    cells: list[Shown]
-    axes: dict[str, list[str]]
-
-
-def of_plan(plan: Plan, ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:
-    """The cells of a plan, with what has become of them."""
-    reasons = {failure["cell"]: f"{failure['kind']}: {failure['message']}" for failure in failures}
-    names = [*PICTURES, *plan.varying]
-    cells = []
-    for item in plan.items:
-        receipt = ledger.receipts.get(item.key)
-        values = {name: naming.label(item.cell, name) for name in names}
-        pictures = (("content", item.cell.content), ("style", item.cell.style))
-        digests = {kind: picture.digest for kind, picture in pictures if picture}
-        shown = Shown(values, digests, item.key)
-        if item.name in reasons:
-            shown = replace(shown, note=reasons[item.name], state="failed")
-        elif receipt and receipt["picture"]["path"] in ledger.pictures:
-            shown = _done(shown, receipt)
-        cells.append(shown)
-    return Shelf(cells, _axes(cells, names))
-
-
-def of_receipts(ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:
-    """All finished cells of an output, and the failed ones of its last run."""
-    receipts = sorted(ledger.receipts.values(), key=lambda r: json.dumps(r["cell"]["settings"], sort_keys=True))
-    settings = [receipt["cell"]["settings"] for receipt in receipts]
-    names = list(settings[0]) if settings else []
-    varying = [n for n in names if any(s.get(n) != settings[0].get(n) for s in settings)]
-    order = {name: _ordered([s.get(name) for s in settings]) for name in varying}
-    cells = []
-    for receipt in receipts:
-        cell = receipt["cell"]
-        pictures = {kind: cell[kind] for kind in PICTURES if cell.get(kind)}
-        values = {kind: str(picture.get("label") or picture.get("name")) for kind, picture in pictures.items()}
-        labels = cell.get("labels", {})
-        values |= {name: labels.get(name) or naming.said(cell["settings"].get(name)) for name in varying}
-        digests = {kind: str(picture.get("sha256", "")) for kind, picture in pictures.items()}
-        missing = Shown(values, digests, receipt["key"], note="the picture is gone")
-        cells.append(_done(missing, receipt) if receipt["picture"]["path"] in ledger.pictures else missing)
-    for failure in failures:
-        values = {name: str(value) for name, value in (failure.get("values") or {}).items()}
-        if failure.get("key") not in ledger.receipts and values:
-            note = f"{failure.get('kind')}: {failure.get('message')}"
-            cells.append(Shown(values, {}, str(failure.get("key")), note=note, state="failed"))
-    cells.sort(
-        key=lambda shown: tuple(order[n].index(shown.values[n]) if _known(shown, n, order) else -1 for n in varying)
-    )
-    return Shelf(cells, _axes(cells, [*PICTURES, *varying]))
-
-
-def _known(shown: Shown, name: str, order: dict[str, list[str]]) -> bool:
-    return shown.values.get(name) in order[name]
-
-
-def _done(shown: Shown, receipt: dict[str, Any]) -> Shown:
-    picture = receipt["picture"]
-    return replace(shown, picture=picture["path"], sha256=picture.get("sha256", ""), note="", state="done")
-
-
-def _ordered(values: list[Any]) -> list[str]:
-    """Labels of values from small to large, numbers before words."""
-    distinct = {json.dumps(value, sort_keys=True): value for value in values}.values()
-    number = [v for v in distinct if isinstance(v, int | float) and not isinstance(v, bool)]
-    rest = [v for v in distinct if v not in number]
-    return [naming.said(v) for v in [*sorted(number), *sorted(rest, key=str)]]
-
-
-def _axes(cells: list[Shown], names: Iterable[str]) -> dict[str, list[str]]:
-    found = {name: list(dict.fromkeys(shown.values.get(name, "") for shown in cells)) for name in names}
-    return {name: labels for name, labels in found.items() if len(labels) > 1}
 
 
 def default_sheet(axes: dict[str, list[str]]) -> Sheet:
@@ -172,6 +72,13 @@ def build(store: Store, shelf: Shelf, wanted: Sequence[Sheet], title: str, log: 
                 raise
             log(f"contact sheet {sheet.name or ''}: {error}")
     return names
+
+
+def rebuild(store: Store, ledger: Ledger, log: Callable[[str], None]) -> list[str]:
+    """Draw the sheets of an output's last run from its receipts; see `build`."""
+    run = last_run(store)
+    wanted = as_sheets((run.get("manifest") or {}).get("sheets"))
+    return build(store, of_receipts(ledger, run), wanted, title_of(run), log)
 
 
 def _build_one(store: Store, shelf: Shelf, sheet: Sheet, name: str, title: str) -> list[str]:
@@ -230,7 +137,8 @@ def _pages(
     groups: dict[tuple[str, ...], list[Shown]] = {}
     for cell in shelf.cells:
         groups.setdefault(tuple(cell.values.get(n, "") for n in by), []).append(cell)
-    for values, cells in groups.items():
+    for values in _labels(shelf.cells, by, shelf):
+        cells = groups[values]
         subtitle = " · ".join(f"{n} {v}" for n, v in zip(by, values, strict=True))
         rows, columns = _labels(cells, sheet.rows, shelf), _labels(cells, sheet.cols, shelf)
         at = {(_at(cell, sheet.rows), _at(cell, sheet.cols)): cell for cell in cells}
@@ -315,7 +223,7 @@ def _counted(subtitle: str, number: int, pages: int) -> str:
 
 def _fingerprint(shelf: Shelf, sheet: Sheet, title: str) -> str:
     """Changes whenever a page would look different."""
-    shown = [[c.values, c.digests, c.picture, c.sha256, c.note, c.state] for c in shelf.cells]
+    shown = sorted(json.dumps([c.values, c.digests, c.sha256, c.note, c.state], sort_keys=True) for c in shelf.cells)
     text = json.dumps([1, sheet.model_dump(), title, shelf.axes, shown], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -337,19 +245,6 @@ def _free(name: str, taken: set[str]) -> str:
     free = next(n for n in itertools.chain([name], (f"{name}-{k}x" for k in itertools.count(2))) if n not in taken)
     taken.add(free)
     return free
-
-
-def last_run(store: Store) -> dict[str, Any]:
-    """The newest file in `runs/`, or an empty mapping."""
-    names = sorted(entry.name for entry in store.list("runs/") if entry.name.endswith(".json"))
-    for name in reversed(names):
-        try:
-            run = json.loads(store.read(name))
-        except (ValueError, FileNotFoundError):
-            continue
-        if isinstance(run, dict):
-            return run
-    return {}
 
 
 def as_sheets(raw: Any) -> list[Sheet]:

@@ -116,7 +116,9 @@ def read_yaml(text: str, name: str) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else Place()
-        raise ManifestError(name, [Problem(f"this is not YAML: {error.problem or error.context}", place)]) from None
+        said = ", ".join(part for part in (error.context, error.problem) if part)
+        hint = "; what begins with * is written in quotes: '*.jpg'" if "alias" in said else ""
+        raise ManifestError(name, [Problem(f"this is not YAML: {said}{hint}", place)]) from None
     except yaml.YAMLError as error:
         raise ManifestError(name, [Problem(f"this is not YAML: {str(error).splitlines()[0]}")]) from None
     if node is None:
@@ -237,6 +239,7 @@ def assign(document: Document, assignment: str) -> None:
             parent[step] = _value(text, place, document)
         elif isinstance(parent, dict) and parent.get(step) is None:
             parent[step] = [{}] if keys[number + 1] == "0" else {}  # so that `jobs.0.…` needs no jobs in the file
+            document.places[path] = place
         parent = parent[step]
     for inner in [p for p in document.places if p[: len(path)] == path]:
         del document.places[inner]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import os
-import queue
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,7 +17,8 @@ from flows.inputs import named, read_input
 from flows.keys import Encoders
 from flows.publish import Publisher, device_name
 from flows.receipts import read_receipt, receipt_name
-from flows.store import Store, open_store
+from flows.store import StorageError, Store, open_store
+from stylecore import images
 from stylecore.errors import PictureError, StylepressError, WeightsError
 from stylecore.settings import Settings
 
@@ -76,7 +79,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one cell: `rendered`, `skipped` (somebody else had done it) or `failed`."""
+    """What became of one cell: `rendered` or `failed`."""
 
     key: str
     name: str
@@ -114,11 +117,8 @@ def attach(messages: Any, stop: Any, devices: Any, threads: int | None) -> None:
         threads: CPU threads of this process, None for all cores.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the run, which sets `stop`
-    try:
-        device = devices.get(timeout=10)
-        devices.put(device)  # for the process that replaces this one, should it be lost
-    except queue.Empty:
-        device = "cpu"
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
+    device = devices.get(timeout=60)
     if device != "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     if threads:
@@ -126,12 +126,24 @@ def attach(messages: Any, stop: Any, devices: Any, threads: int | None) -> None:
     _line.messages, _line.stop, _line.device = messages, stop, "cpu" if device == "cpu" else "cuda:0"
 
 
+def _end_with_the_run() -> None:
+    """End this process when the run that started it is killed: nobody would take its results or stop it."""
+    run = multiprocessing.parent_process()
+    if run is not None:
+        run.join()
+        os._exit(1)
+
+
 @dataclass
 class _Prepared:
-    """Orders whose pictures are read, beside the core's cells made of them."""
+    """Orders whose pictures are read, beside the core's cells made of them.
+
+    Pictures are held as files, each once: decoded ones would take a hundred times the memory.
+    """
 
     orders: list[Order] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
@@ -149,14 +161,18 @@ def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
     """
     began = time.time()
     store, root = open_store(chunk.to, confine=False), open_store(chunk.root)
-    finished = _finished_before(chunk, store) if attempts > 1 else set()
+    finished = finished_before(chunk) if attempts > 1 else set()
     outcomes = [Outcome(order.key, order.name, "rendered") for order in chunk.orders if order.key in finished]
     wanted = [order for order in chunk.orders if order.key not in finished]
     prepared = _Prepared()
     for order in wanted:
         try:
-            prepared.cells.append(_cell(order, root, Encoders(chunk.manifest_url)))
+            prepared.cells.append(_cell(order, root, Encoders(chunk.manifest_url), prepared.files))
             prepared.orders.append(order)
+        except StorageError as error:
+            if error.transient or root.url.startswith("s3://"):
+                raise
+            outcomes.append(_failed(order, error))
         except StylepressError as error:
             outcomes.append(_failed(order, error))
     for outcome in outcomes:
@@ -167,8 +183,9 @@ def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
     return outcomes
 
 
-def _finished_before(chunk: Chunk, store: Store) -> set[str]:
-    """Keys that an earlier attempt at this chunk has published already."""
+def finished_before(chunk: Chunk) -> set[str]:
+    """Keys of a chunk that were published since it was begun."""
+    store = open_store(chunk.to, confine=False)
     since = datetime.fromtimestamp(chunk.begun or chunk.submitted, UTC).isoformat(timespec="seconds")
     receipts = (read_receipt(store, receipt_name(order.key)) for order in chunk.orders)
     return {r["key"] for r in receipts if r and str(r.get("finished", "")).replace("Z", "+00:00") >= since}
@@ -188,20 +205,35 @@ def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, at
 
     for result in render(prepared.cells, device=device, on_step=report, should_stop=_line.should_stop):
         order = prepared.orders[result.index]
+        if result.failure:
+            yield _failed(order, _named(result.failure, order, prepared.cells[result.index]))
+            continue
         try:
-            if result.failure:
-                raise result.failure
             publisher.publish(order.key, order.name, order.cell, result, queued=queued, attempts=attempts)
-        except StylepressError as error:
-            if error.kind == "storage":
-                raise
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever ails one picture, the others are published
             yield _failed(order, error)
         else:
             yield Outcome(order.key, order.name, "rendered")
 
 
-def _failed(order: Order, error: StylepressError) -> Outcome:
-    return Outcome(order.key, order.name, "failed", error.kind, str(error))
+def _failed(order: Order, error: Exception) -> Outcome:
+    kind = error.kind if isinstance(error, StylepressError) else "error"
+    message = str(error) if isinstance(error, StylepressError) else f"{type(error).__name__}: {error}"
+    return Outcome(order.key, order.name, "failed", kind, message)
+
+
+def _named(failure: StylepressError, order: Order, cell: Cell) -> StylepressError:
+    """The failure, with the name of the picture that cannot be decoded: the core knows its bytes only."""
+    if isinstance(failure, PictureError):
+        for part, data in (("content", cell.content), ("style", cell.styles[0]), ("init", cell.init)):
+            try:
+                if isinstance(data, bytes):
+                    images.read(data)
+            except PictureError as error:
+                return PictureError(named(error, order.cell[part]["name"]))
+    return failure
 
 
 def _best_device() -> str:
@@ -211,12 +243,13 @@ def _best_device() -> str:
     return "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
-def _cell(order: Order, root: Store, encoders: Encoders) -> Cell:
-    """The core's cell of an order, its pictures decoded.
+def _cell(order: Order, root: Store, encoders: Encoders, files: dict[str, bytes]) -> Cell:
+    """The core's cell of an order, its pictures read; `files` holds what is read already.
 
     Raises:
-        PictureError: a picture is gone, damaged, or no longer what was planned.
+        PictureError: a picture is gone, or no longer what was planned.
         WeightsError: the weights here are not those of the plan.
+        StorageError: a picture cannot be read.
     """
     from stylecore.rendering import Cell
 
@@ -228,22 +261,20 @@ def _cell(order: Order, root: Store, encoders: Encoders) -> Cell:
         )
     if isinstance(order.encoder, dict):
         settings["encoder"] = {**order.encoder, "weights": str(source.path)}
-    content, style, init = (_picture(order.cell[part], root) for part in ("content", "style", "init"))
+    content, style, init = (_file(order.cell[part], root, files) for part in ("content", "style", "init"))
     return Cell(content, (style,), Settings(**settings), init)
 
 
-def _picture(described: dict[str, str] | None, root: Store) -> Any:
-    from stylecore import images
-
+def _file(described: dict[str, str] | None, root: Store, files: dict[str, bytes]) -> Any:
     if described is None:
         return None
-    name = described["name"]
-    try:
-        picture = images.read(read_input(name, root))
-    except FileNotFoundError:
-        raise PictureError(f"{name} was there when the run was planned and is gone now") from None
-    except PictureError as error:
-        raise PictureError(named(error, name)) from None
-    if picture.digest != described["sha256"]:
-        raise PictureError(f"{name} was changed while the run was under way; start the run again")
-    return picture
+    name, digest = described["name"], described["sha256"]
+    if digest not in files:
+        try:
+            data = read_input(name, root)
+        except FileNotFoundError:
+            raise PictureError(f"{name} was there when the run was planned and is gone now") from None
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise PictureError(f"{name} was changed while the run was under way; start the run again")
+        files[digest] = data
+    return files[digest]

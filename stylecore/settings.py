@@ -87,7 +87,7 @@ class Settings:
         STYLE_LAYERS, Weighted("layer"), "Layers of the style term: a list, or a mapping of layer to weight."
     )
     content_weight: float = _setting(1.0, Number(0), "Weight of the content term.")
-    style_weight: float = _setting(30.0, Number(0), "Weight of the style term.")
+    style_weight: float = _setting(20.0, Number(0), "Weight of the style term.")
     style_statistic: dict[str, float] = _setting(
         {"gram": 1.0},
         Weighted("statistic", ("gram", "centered_gram")),

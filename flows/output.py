@@ -1,0 +1,56 @@
+"""What a run has left in an output: its receipts and the file of the last run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from flows.receipts import Ledger, read_ledger
+from flows.store import Store, open_store
+from stylecore.errors import StylepressError
+
+
+def open_output(url: str, log: Callable[[str], None]) -> tuple[Store, Ledger]:
+    """An output's store and ledger.
+
+    Args:
+        url: folder or s3://bucket/prefix.
+        log: takes a line for each receipt that cannot be read.
+
+    Raises:
+        StylepressError: there are no receipts, so it is no output.
+        StorageError: it cannot be reached.
+    """
+    store = open_store(url, confine=False)
+    if url.startswith("s3://"):
+        store.check_readable()
+    ledger = read_ledger(store)
+    for name in ledger.broken:
+        log(f"{name} is no receipt of this version and is left out")
+    if not ledger.receipts:
+        expected = "expected a folder or prefix that `stylepress render` has written"
+        raise StylepressError(f"{url} holds no receipts; {expected}")
+    return store, ledger
+
+
+def runs(store: Store) -> Iterator[dict[str, Any]]:
+    """The files in `runs/` that can be read, newest first."""
+    names = sorted(entry.name for entry in store.list("runs/") if entry.name.endswith(".json"))
+    for name in reversed(names):
+        try:
+            run = json.loads(store.read(name))
+        except (ValueError, RecursionError, FileNotFoundError):
+            continue
+        if isinstance(run, dict):
+            yield run
+
+
+def last_run(store: Store) -> dict[str, Any]:
+    """The newest file in `runs/`, or an empty mapping."""
+    return next(runs(store), {})
+
+
+def title_of(run: dict[str, Any]) -> str:
+    """What a run's manifest was called."""
+    return str((run.get("manifest") or {}).get("name") or "untitled")

@@ -1,0 +1,128 @@
+"""What contact sheets show: the cells of a plan, or of an output's receipts, in order, and what varies between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from flows import naming
+from flows.axes import PICTURES
+from flows.receipts import Ledger
+
+if TYPE_CHECKING:
+    from flows.plan import Plan
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One cell as sheets show it.
+
+    Attributes:
+        values: labels of its content, style and settings, by name.
+        digests: digests of its content and style picture.
+        key: its key.
+        picture: path of its picture in the output; empty where there is none.
+        sha256: of the picture.
+        note: why there is no picture.
+        state: `done`, `failed` or `missing`.
+    """
+
+    values: dict[str, str]
+    digests: dict[str, str]
+    key: str
+    picture: str = ""
+    sha256: str = ""
+    note: str = ""
+    state: str = "missing"
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """All cells to show, in order, and what varies between them: names with their labels in order."""
+
+    cells: list[Shown]
+    axes: dict[str, list[str]]
+
+
+def of_plan(plan: Plan, ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:
+    """The cells of a plan, with what has become of them."""
+    reasons = {failure["cell"]: f"{failure['kind']}: {failure['message']}" for failure in failures}
+    names = [*PICTURES, *plan.varying]
+    cells = []
+    for item in plan.items:
+        receipt = ledger.receipts.get(item.key)
+        values = {name: naming.label(item.cell, name) for name in names}
+        pictures = (("content", item.cell.content), ("style", item.cell.style))
+        digests = {kind: picture.digest for kind, picture in pictures if picture}
+        shown = Shown(values, digests, item.key)
+        if item.name in reasons:
+            shown = replace(shown, note=reasons[item.name], state="failed")
+        elif receipt and receipt["picture"]["path"] in ledger.pictures:
+            shown = _done(shown, receipt)
+        cells.append(shown)
+    return Shelf(cells, _axes(cells, names))
+
+
+def of_receipts(ledger: Ledger, run: dict[str, Any]) -> Shelf:
+    """All finished cells of an output, and the failed ones of its last run.
+
+    Args:
+        ledger: the output's receipts and pictures.
+        run: its last run, as `output.last_run` gives it; axes are in its order, values it does not know behind them.
+    """
+    receipts = list(ledger.receipts.values())
+    settings = [receipt["cell"]["settings"] for receipt in receipts]
+    failures = [f for f in run.get("failures") or [] if f.get("values") and f.get("key") not in ledger.receipts]
+    known = run.get("axes") or {}
+    named = dict.fromkeys(name for part in (*settings, *(f["values"] for f in failures)) for name in part)
+    differs = {n for n in named if any(s.get(n) != settings[0].get(n) for s in settings)}
+    differs |= {n for f in failures for n in f["values"]}
+    names = list(dict.fromkeys([*PICTURES, *(n for n in known if n in differs), *(n for n in named if n in differs)]))
+    cells = [_of_receipt(receipt, ledger, names) for receipt in receipts]
+    cells += [_of_failure(failure) for failure in failures]
+    order = {n: dict.fromkeys([*known.get(n, []), *_ordered(s[n] for s in settings if n in s)]) for n in names}
+    rank = {name: {label: place for place, label in enumerate(labels)} for name, labels in order.items()}
+
+    def place(name: str, label: str) -> int:
+        return rank[name].get(label, len(rank[name]))
+
+    cells.sort(key=lambda shown: ([place(n, shown.values.get(n, "")) for n in names], shown.key))
+    axes = _axes(cells, names)
+    return Shelf(cells, {name: sorted(labels, key=lambda label: place(name, label)) for name, labels in axes.items()})
+
+
+def _of_receipt(receipt: dict[str, Any], ledger: Ledger, names: list[str]) -> Shown:
+    cell = receipt["cell"]
+    pictures = {kind: cell[kind] for kind in PICTURES if cell.get(kind)}
+    labels = cell.get("labels", {})
+    values = {n: str(labels.get(n) or naming.said(cell["settings"].get(n))) for n in names if n not in PICTURES}
+    values |= {kind: str(picture.get("label") or picture.get("name")) for kind, picture in pictures.items()}
+    digests = {kind: str(picture.get("sha256", "")) for kind, picture in pictures.items()}
+    shown = Shown(values, digests, receipt["key"], note="the picture is gone")
+    return _done(shown, receipt) if receipt["picture"]["path"] in ledger.pictures else shown
+
+
+def _of_failure(failure: dict[str, Any]) -> Shown:
+    values = {name: str(value) for name, value in failure["values"].items()}
+    note = f"{failure.get('kind')}: {failure.get('message')}"
+    return Shown(values, {}, str(failure.get("key")), note=note, state="failed")
+
+
+def _done(shown: Shown, receipt: dict[str, Any]) -> Shown:
+    picture = receipt["picture"]
+    return replace(shown, picture=picture["path"], sha256=picture.get("sha256", ""), note="", state="done")
+
+
+def _ordered(values: Iterable[Any]) -> list[str]:
+    """Labels of values from small to large, numbers before words."""
+    distinct = {json.dumps(value, sort_keys=True): value for value in values}.values()
+    number = [v for v in distinct if isinstance(v, int | float) and not isinstance(v, bool)]
+    rest = [v for v in distinct if v not in number]
+    return [naming.said(v) for v in [*sorted(number), *sorted(rest, key=str)]]
+
+
+def _axes(cells: list[Shown], names: Iterable[str]) -> dict[str, list[str]]:
+    found = {name: list(dict.fromkeys(shown.values.get(name, "") for shown in cells)) for name in names}
+    return {name: labels for name, labels in found.items() if len(labels) > 1}
