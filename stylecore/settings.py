@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from stylecore.architectures import ARCHITECTURES
@@ -192,11 +193,14 @@ def kind_of(name: str) -> Kind:
     Raises:
         SettingError: there is no such setting; the message suggests the nearest.
     """
-    for field in dataclasses.fields(Settings):
-        if field.name == name:
-            kind: Kind = field.metadata["kind"]
-            return kind
+    if kind := _kinds().get(name):
+        return kind
     raise SettingError(str(name), f"unknown setting {name!r}{did_you_mean(name, names())}")
+
+
+@cache
+def _kinds() -> dict[str, Kind]:
+    return {field.name: field.metadata["kind"] for field in dataclasses.fields(Settings)}
 
 
 def parse(name: str, value: Any) -> Any:

@@ -82,25 +82,26 @@ class Whole:
 
     def parse(self, value: Any) -> int:
         """The number as int; raises ValueError."""
-        try:
-            number = None if isinstance(value, bool) else int(str(value)) if isinstance(value, str) else int(value)
-            whole = number is not None and (isinstance(value, str) or number == value)
-        except (TypeError, ValueError, OverflowError):
-            number, whole = _integral_text(value), True
-        if number is None or not whole or not self.minimum <= number <= self.maximum:
+        number = None if isinstance(value, bool) else _integral(value)
+        if number is None or not self.minimum <= number <= self.maximum:
             raise ValueError(f"expected a whole number from {self.minimum} to {self.maximum}, got {value!r}")
         return number
 
     def schema(self) -> dict[str, Any]:
-        """An integer within the bounds."""
-        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+        """An integer within the bounds, or its text in scientific notation."""
+        integer = {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+        return {"anyOf": [integer, {"type": "string", "pattern": r"^[+0-9.eE]+$"}]}
 
 
-def _integral_text(value: Any) -> int | None:
-    """`"1e3"` as 1000; None for what is no whole number."""
+def _integral(value: Any) -> int | None:
+    """A whole number in any spelling, `"1e3"` and 1000.0 among them; None for what is no whole number."""
     try:
+        if isinstance(value, str) and value.strip().lstrip("+-").isdecimal():
+            return int(value)  # not by way of float, which keeps 53 bits only
+        if isinstance(value, int):
+            return value
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return int(number) if math.isfinite(number) and number.is_integer() else None
 
