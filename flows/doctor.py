@@ -81,9 +81,10 @@ def _devices() -> Finding:
 
 def _weights() -> Finding:
     state = weights.load(weights.resolve("vgg19"))
-    folder = os.environ.get("STYLEPRESS_WEIGHTS")
-    also = f"; STYLEPRESS_WEIGHTS={'set' if Path(folder).is_dir() else 'set, but no folder'}" if folder else ""
-    return Finding("weights", "ok", f"vgg19: {len(state) // 2} convolutions, digest as published{also}")
+    here = [name for name in weights.known() if weights.resolve(name).path]
+    return Finding(
+        "weights", "ok", f"vgg19: {len(state) // 2} convolutions, digest as published; here: {', '.join(here)}"
+    )
 
 
 def _torchvision() -> Finding:

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import queue
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,15 +71,14 @@ def start(engine: str, address: str | None, count: int | None, devices: str | in
             yield workers
         return
     runner = _dask(address, count) if engine == "dask" else _ray(address, count)
-    try:
-        runner.__enter__()
-    except (OSError, TimeoutError, ConnectionError, RuntimeError) as error:
-        where = f"at {address}" if address else "on this machine"
-        raise EngineError(f"the {engine} cluster {where} does not answer: {type(error).__name__}") from None
-    try:
-        yield Workers(runner, count or _cluster_slots(engine, runner))
-    finally:
-        runner.__exit__(None, None, None)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(runner)
+            slots = count or _cluster_slots(engine, runner)  # a Dask client connects here, not before
+        except (OSError, RuntimeError) as error:
+            where = f"at {address}" if address else "on this machine"
+            raise EngineError(f"the {engine} cluster {where} does not answer: {type(error).__name__}") from None
+        yield Workers(runner, slots)
 
 
 @contextmanager
