@@ -118,12 +118,18 @@ class Carrier:
 
     def _give_up(self, chunk: Chunk, take: Callable[[Outcome], None], kind: str, message: str) -> None:
         """Take what a chunk published before it was lost as rendered, and the rest of it as failed."""
-        finished = finished_before(chunk)
+        published = self._take_published(chunk, take)
         for order in chunk.orders:
-            if order.key in finished:
-                take(Outcome(order.key, order.name, "rendered"))
-            else:
+            if order.key not in published:
                 take(Outcome(order.key, order.name, "failed", kind, message))
+
+    def _take_published(self, chunk: Chunk, take: Callable[[Outcome], None]) -> set[str]:
+        """Take what a chunk that never answered has published; returns the keys."""
+        published = finished_before(chunk)
+        for order in chunk.orders:
+            if order.key in published:
+                take(Outcome(order.key, order.name, "rendered"))
+        return published
 
     def _drain(
         self, workers: Workers, waiting: deque[Chunk], take: Callable[[Outcome], None], stop: Stop
@@ -140,8 +146,10 @@ class Carrier:
                 at_work[future.task_run_id] = chunk
                 future.add_done_callback(finished.put)
             if stop.reason:
-                if workers.stop is None:
-                    break  # a cluster's tasks cannot be interrupted; whatever they still publish is found next time
+                if workers.stop is None:  # a cluster's tasks cannot be asked to end: they are left behind
+                    for chunk in at_work.values():
+                        self._take_published(chunk, take)
+                    break
                 workers.stop.set()
             try:
                 future = finished.get(timeout=_POLL)
@@ -172,7 +180,10 @@ class Carrier:
             answer = future.result(raise_on_failure=False)
         except Exception as error:  # noqa: BLE001 - a broken pool or cluster raises whatever its library chose
             self.log(f"worker: {type(error).__name__}")
-            return [] if stop.reason else [chunk]
+            if not stop.reason:
+                return [chunk]
+            self._take_published(chunk, take)
+            return []
         if isinstance(answer, dict):
             stop.wish("storage")
             raise StorageError(answer["storage"])

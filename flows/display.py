@@ -8,13 +8,14 @@ from collections import deque
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 
 class Display:
-    """A progress bar fed with what workers say.
+    """A progress bar, and a line on the cell at work below it, fed with what workers say.
 
     Args:
         total: cells to render.
@@ -22,48 +23,44 @@ class Display:
     """
 
     def __init__(self, total: int, names: dict[str, str]) -> None:
-        self.names, self.total, self.done, self.failed = names, total, 0, 0
-        self._steps = 0.0  # cells' worth of finished steps, fractions of running cells included
+        self.names, self.total = names, total
+        self._ended: dict[str, str] = {}  # by key: a chunk that is tried again tells of its finished cells again
         self._running: dict[str, float] = {}
         self._marks: deque[tuple[float, float, int]] = deque([(time.monotonic(), 0.0, 0)], maxlen=64)
         self._evaluations = 0
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[said]}"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            disable=not sys.stderr.isatty(),
-            transient=False,
+            BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"), TimeElapsedColumn()
         )
+        self._task = self._bar.add_task("pictures", total=total, pace="waiting for workers")
+        self._at_work = Text(style="dim", no_wrap=True, overflow="ellipsis")
+        self._live = Live(Group(self._bar, self._at_work), console=Console(stderr=True), refresh_per_second=5)
 
     def __enter__(self) -> Self:
-        self._bar.start()
-        self._task = self._bar.add_task("pictures", total=self.total, said="waiting for workers")
+        if sys.stderr.isatty():
+            self._live.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bar.stop()
+        self._at_work.plain = ""
+        self._live.stop()
 
     def hear(self, message: tuple[Any, ...]) -> None:
         """Take in what a worker said: `("step", keys, step, steps, losses, size)` or `("done", key, status)`."""
         if message[0] == "step":
             _, keys, step, steps, losses, size = message
             self._evaluations += len(keys)
-            for key in keys:
-                self._running[key] = step / steps
+            self._running |= {key: step / steps for key in keys if key not in self._ended}
             said = f"{self.names.get(keys[0], '')} step {step}/{steps} at {size} px, loss {losses[0]:.4g}"
         else:
             _, key, status = message
             self._running.pop(key, None)
-            self.done += status != "failed"
-            self.failed += status == "failed"
+            self._ended[key] = status
             said = f"{self.names.get(key, '')} {status}"
         self._show(said)
 
     def _show(self, said: str) -> None:
-        finished = self.done + self.failed + sum(self._running.values())
+        failed = list(self._ended.values()).count("failed")
+        finished = len(self._ended) + sum(self._running.values())
         now = time.monotonic()
         if now - self._marks[-1][0] > 0.5:
             self._marks.append((now, finished, self._evaluations))
@@ -72,12 +69,9 @@ class Display:
         rate = (self._evaluations - evaluations) / elapsed
         pace = (finished - before) / elapsed
         left = f", {_minutes((self.total - finished) / pace)} left" if pace > 0 else ""
-        trouble = f", {self.failed} failed" if self.failed else ""
-        self._bar.update(
-            self._task,
-            completed=self.done + self.failed,
-            said=f"{rate:.1f} steps/s{left}{trouble}  [dim]{escape(said)}",
-        )
+        trouble = f", {failed} failed" if failed else ""
+        self._at_work.plain = said
+        self._bar.update(self._task, completed=len(self._ended), pace=f"{rate:.1f} steps/s{left}{trouble}")
 
 
 def _minutes(seconds: float) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner
 
 from flows.devices import choose
+from flows.local_prefect import shielded
 from flows.worker import attach
 from stylecore.errors import StylepressError
 
@@ -73,7 +74,8 @@ def start(engine: str, address: str | None, count: int | None, devices: str | in
     runner = _dask(address, count) if engine == "dask" else _ray(address, count)
     with ExitStack() as stack:
         try:
-            stack.enter_context(runner)
+            with shielded():
+                stack.enter_context(runner)
             slots = count or _cluster_slots(engine, runner)  # a Dask client connects here, not before
         except (OSError, RuntimeError) as error:
             where = f"at {address}" if address else "on this machine"

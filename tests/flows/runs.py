@@ -18,7 +18,9 @@ CONTENTS = ("photos/harbour.png", "photos/tower.png")
 STYLES = ("styles/blocks.png",)
 MANIFEST = """version: 1
 name: two photographs
-inputs: {content: [photos/harbour.png, {path: photos/tower.png, label: 'The <b>"Tower"</b> & [/co]'}], style: styles/*.png}
+inputs:
+  content: [photos/harbour.png, {path: photos/tower.png, label: 'The <b>"Tower"</b> & [/co]'}]
+  style: styles/*.png
 defaults: {size: 32, steps: 2}
 jobs:
   - grid: {style_weight: [10, 1e3]}
@@ -67,7 +69,7 @@ def render(manifest, to=None, sets=(), limit=None):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return batch.carry_out(prepared(manifest, to, sets, limit), carry, 1, lambda line: None)
+        return batch.carry_out(prepared(manifest, to, sets, limit), carry, 1, lambda _: None)
     finally:
         torch.set_num_threads(threads)
 

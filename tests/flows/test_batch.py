@@ -24,7 +24,9 @@ def kinds(manifest, **options):
 def test_touched_files_and_other_names_change_nothing(study):
     for path in study.folder.rglob("*"):
         os.utime(path, (1, 1))
-    text = study.manifest.read_text().replace("two photographs", "another name").replace("photos/harbour", "./photos/bay")
+    text = (
+        study.manifest.read_text().replace("two photographs", "another name").replace("photos/harbour", "./photos/bay")
+    )
     study.manifest.write_text(text)
     (study.folder / "photos/harbour.png").rename(study.folder / "photos/bay.png")
     assert {kind for _, kind, _ in kinds(study.manifest)} == {"done"}
@@ -49,7 +51,9 @@ def test_a_changed_byte_of_one_input_renders_exactly_its_cells_again(study):
 def test_a_changed_setting_renders_its_cells_again_and_is_named(study):
     found = kinds(study.manifest, sets=["jobs.0.grid.style_weight=[10, 900]"])
     assert [kind for _, kind, _ in found] == ["done", "changed"] * 2
-    assert all("style_weight 1000 → 900" in detail or "style_weight 1e3 → 900" in detail for _, _, detail in found[1::2])
+    assert all(
+        "style_weight 1000 → 900" in detail or "style_weight 1e3 → 900" in detail for _, _, detail in found[1::2]
+    )
 
 
 @pytest.mark.parametrize("harm", ["deleted", "truncated", "altered", "emptied"])
@@ -104,7 +108,7 @@ def failing_carry(kinds_by_number):
 def test_too_many_failures_end_a_run_early_with_1(tmp_path, allowed, done):
     manifest = runs.study(tmp_path)
     prepared = runs.prepared(manifest, sets=[f"run.max_failures={allowed}"])
-    summary = batch.carry_out(prepared, failing_carry({0: "device", 1: "device"}), 1, lambda line: None)
+    summary = batch.carry_out(prepared, failing_carry({0: "device", 1: "device"}), 1, lambda _: None)
     assert summary.rendered + len(summary.failures) == done
     assert (summary.remaining, summary.exit_code) == (4 - done, 1)
     assert summary.stopped == ("max_failures" if done < 4 else "")
@@ -116,11 +120,11 @@ def test_storage_that_fails_ends_a_run_and_keeps_what_is_published(study):
         (study.out / name).unlink()
     before = runs.files(study.out)
 
-    def carry(chunks, take, stop):
+    def carry(*_):
         raise StorageError("the disk is full")
 
     with pytest.raises(StorageError):
-        batch.carry_out(runs.prepared(study.manifest), carry, 1, lambda line: None)
+        batch.carry_out(runs.prepared(study.manifest), carry, 1, lambda _: None)
     assert runs.files(study.out) == before
 
 
@@ -140,7 +144,9 @@ def test_what_ails_sheets_does_not_end_a_run(study):
 def test_folders_of_this_machine_stay_out_of_the_run_file(study, monkeypatch):
     monkeypatch.setenv("HOME", str(study.folder.parent))
     weights = study.folder / "own.safetensors"
-    weights.write_bytes((Path(batch.__file__).parents[1] / "stylecore/weights/vgg19_normalised_conv5_1_fp16.safetensors").read_bytes())
+    weights.write_bytes(
+        (Path(batch.__file__).parents[1] / "stylecore/weights/vgg19_normalised_conv5_1_fp16.safetensors").read_bytes()
+    )
     (study.folder / "photos/tower.png").unlink()
     sets = [
         f"inputs.root={study.folder}",
@@ -200,7 +206,12 @@ def test_a_worker_with_another_current_folder_finds_everything(tmp_path, monkeyp
     )
     environment = runs.surroundings(tmp_path)
     done = subprocess.run(
-        [sys.executable, "-c", program], input=json.dumps(chunk.to_dict()), cwd=elsewhere, env=environment, text=True, capture_output=True
+        [sys.executable, "-c", program],
+        input=json.dumps(chunk.to_dict()),
+        cwd=elsewhere,
+        env=environment,
+        text=True,
+        capture_output=True,
     )
     assert done.stdout == "['rendered']\n", done.stderr
     assert list(elsewhere.iterdir()) == []

@@ -160,7 +160,7 @@ class Pool:
     def __exit__(self, *_):
         pass
 
-    def submit(self, task, parameters):
+    def submit(self, _task, parameters):
         chunk = carrying.Chunk.from_dict(parameters["chunk"])
         return Future(self, chunk, parameters["begun"])
 
@@ -175,7 +175,7 @@ class Future:
     def add_done_callback(self, call):
         call(self)
 
-    def result(self, raise_on_failure):
+    def result(self, **_):
         for order in self.chunk.orders:
             if self.pool.dead or order.key in self.pool.deadly:
                 self.pool.dead = True
@@ -193,7 +193,7 @@ def carried(monkeypatch, chunks, deadly, retries):
         assert outcome.key not in found, "each cell has one outcome"
         found[outcome.key] = outcome
 
-    carrier = Carrier("local", None, None, "auto", retries, Display(0, {}), lambda line: None)
+    carrier = Carrier("local", None, None, "auto", retries, Display(0, {}), lambda _: None)
     carrier(chunks, take, Stop())
     return found
 
@@ -215,8 +215,19 @@ def test_a_cell_that_kills_its_worker_costs_no_other_cell(monkeypatch, chunks, p
     assert failed == {orders[place].key: "worker-lost"}
 
 
-def test_what_a_lost_chunk_had_published_counts_as_rendered(monkeypatch, chunks, tmp_path):
+def test_what_a_lost_chunk_had_published_counts_as_rendered(monkeypatch, chunks):
     chunks = [carrying.replace(chunks[0], begun=time.time())]
     render_chunk(carrying.replace(chunks[0], orders=chunks[0].orders[:1]))
     found = carried(monkeypatch, chunks, {order.key for order in chunks[0].orders}, retries=0)
     assert [found[order.key].status for order in chunks[0].orders] == ["rendered", "failed", "failed"]
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_of_this_machine_renders_too(command, tmp_path):
+    pytest.importorskip("prefect_dask", reason="the extra `dask` is not installed")
+    manifest = runs.study(tmp_path)
+    done = command("render", manifest, "--engine", "dask", "--workers", 1, "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    assert "2 rendered, 0 already there of 2 cells" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert len(assert_whole(tmp_path / "out")) == 2

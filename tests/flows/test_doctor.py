@@ -6,7 +6,7 @@ from flows import cli, doctor
 
 
 @pytest.fixture(autouse=True)
-def _no_server(monkeypatch, tmp_path):
+def _no_server(tmp_path):
     from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
     with temporary_settings({PREFECT_HOME: tmp_path / "home"}, restore_defaults={PREFECT_API_URL}):

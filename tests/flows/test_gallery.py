@@ -53,7 +53,9 @@ def test_every_picture_is_there_with_what_it_was_made_with(page, first):
     for name, receipt in runs.receipts(first.out).items():
         weight = {10: "10", 1000: "1000"}[receipt["cell"]["settings"]["style_weight"]]
         assert shown[name] == f"{receipt['cell']['content']['label']} in the style of blocks (style_weight {weight})"
-    assert page.text.count("style_weight 10\n") + page.text.count("style_weight 1000\n") == 4, "captions name the settings"
+    assert page.text.count("style_weight 10\n") + page.text.count("style_weight 1000\n") == 4, (
+        "captions name the settings"
+    )
 
 
 def test_every_link_leads_to_a_file_of_the_output(page, first):

@@ -19,7 +19,9 @@ KEY = "ab" * 32
 
 def result(width=24, height=16, **more):
     pixels = np.random.default_rng(1).random((height, width, 3), dtype=np.float32)
-    return Result(0, pixels=pixels, losses={"total": 1.5}, curve=((1, 2.0), (2, 1.5)), steps=2, stop_reason="steps", **more)
+    return Result(
+        0, pixels=pixels, losses={"total": 1.5}, curve=((1, 2.0), (2, 1.5)), steps=2, stop_reason="steps", **more
+    )
 
 
 def publish(store, format="png", embed="full", of=None):  # noqa: A002 - the manifest's word
@@ -81,7 +83,9 @@ def test_other_programs_find_the_text_in_a_png(tmp_path):
 def test_a_picture_is_not_larger_for_its_device_or_time(tmp_path):
     first = publish(open_store(tmp_path / "one"))
     second = publish(open_store(tmp_path / "two"), of=result(seconds={"load": 9.0, "render": 9.0}, precision="fp32"))
-    assert first["picture"]["sha256"] == second["picture"]["sha256"], "a picture carries nothing that differs between runs"
+    assert first["picture"]["sha256"] == second["picture"]["sha256"], (
+        "a picture carries nothing that differs between runs"
+    )
 
 
 def test_a_transparent_picture_cannot_be_a_jpeg_and_says_so(tmp_path):

@@ -82,7 +82,11 @@ class Prefect:
         """Run a deployment and wait for its end; returns the exit code and the last flow run."""
         options = [part for parameter in parameters for part in ("-p", parameter)]
         done = self.run("deployment", "run", name, *options, "--watch", check=False)
-        question = {"sort": "EXPECTED_START_TIME_DESC", "limit": 1, "deployments": {"name": {"any_": [name.split("/")[1]]}}}
+        question = {
+            "sort": "EXPECTED_START_TIME_DESC",
+            "limit": 1,
+            "deployments": {"name": {"any_": [name.split("/")[1]]}},
+        }
         (found,) = self.ask("flow_runs/filter", **question)
         return done.returncode, found
 
@@ -154,7 +158,9 @@ def test_failed_cells_fail_a_flow_run_and_are_in_its_summary(prefect, tmp_path):
     assert code != 0
     assert (run["state"]["type"], len(runs.receipts(out))) == ("FAILED", 1)
     assert run["state"]["message"] == "1 rendered, 0 already there, 1 failed of 2 cells"
-    (summary,) = prefect.ask("artifacts/filter", artifacts={"key": {"any_": ["render-summary"]}}, limit=1, sort="CREATED_DESC")
+    (summary,) = prefect.ask(
+        "artifacts/filter", artifacts={"key": {"any_": ["render-summary"]}}, limit=1, sort="CREATED_DESC"
+    )
     assert "photos/tower.png" in summary["data"]
     assert "Traceback" not in prefect.log.read_text()[begins:]
 

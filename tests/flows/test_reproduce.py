@@ -71,7 +71,9 @@ def test_the_command_writes_the_new_picture_where_it_is_told(study, tmp_path):
     assert made.read_bytes() == picture.read_bytes()
 
 
-def test_a_picture_far_from_its_run_finds_its_inputs_below_the_current_folder_by_their_bytes(study, tmp_path, monkeypatch):
+def test_a_picture_far_from_its_run_finds_its_inputs_below_the_current_folder_by_their_bytes(
+    study, tmp_path, monkeypatch
+):
     here, pictures = tmp_path / "here", tmp_path / "here/deep/down"
     pictures.mkdir(parents=True)
     for number, path in enumerate(sorted(study.folder.rglob("photos/*")) + sorted(study.folder.rglob("styles/*"))):
@@ -188,7 +190,9 @@ def test_a_hostile_picture_is_refused_with_a_message(study, case, monkeypatch, c
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("text", ["[" * 50_000, "{{{", "[]", '"text"', '{"key": ' + "9" * 6000 + "}", '{"cell": "x"}', "{}"])
+@pytest.mark.parametrize(
+    "text", ["[" * 50_000, "{{{", "[]", '"text"', '{"key": ' + "9" * 6000 + "}", '{"cell": "x"}', "{}"]
+)
 def test_text_that_is_no_document_is_refused_with_a_message(tmp_path, text):
     runs.draw(tmp_path / "p.png", 1)
     pixels = images.read(tmp_path / "p.png").pixels
@@ -197,7 +201,9 @@ def test_text_that_is_no_document_is_refused_with_a_message(tmp_path, text):
         reproduce.recipe_of(tmp_path / "p.png")
 
 
-@pytest.mark.parametrize("name", ["a" * 5000, "nul\0byte", "../../../../etc/passwd", "/dev/zero", "sample:../x", "", "."])
+@pytest.mark.parametrize(
+    "name", ["a" * 5000, "nul\0byte", "../../../../etc/passwd", "/dev/zero", "sample:../x", "", "."]
+)
 def test_names_that_lead_nowhere_do_no_harm_where_the_bytes_are_at_hand(study, name, monkeypatch):
     monkeypatch.chdir(study.folder)
     picture = some_picture(study.out)

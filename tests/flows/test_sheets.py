@@ -53,7 +53,9 @@ def test_what_is_where(study):
         left, top, right, bottom = cell["box"]
         assert 0 <= left < right <= width
         assert 0 <= top < bottom <= height
-    assert sorted((cell["row"], cell["column"]) for cell in page["cells"]) == list(itertools.product(range(2), range(2)))
+    assert sorted((cell["row"], cell["column"]) for cell in page["cells"]) == list(
+        itertools.product(range(2), range(2))
+    )
 
 
 def test_a_cell_shows_its_picture(study):
@@ -121,7 +123,7 @@ def test_a_setting_that_failed_everywhere_but_once_is_still_an_axis(tmp_path):
                 else:
                     runs.carry([dataclasses.replace(chunk, orders=(order,))], take, stop)
 
-    batch.carry_out(prepared, carry, 1, lambda line: None)
+    batch.carry_out(prepared, carry, 1, lambda _: None)
     first = [(cell["row"], cell["column"], cell["state"]) for cell in cells_on(tmp_path / "out")]
     assert sorted(first) == [(0, 0, "done"), (0, 1, "failed"), (1, 0, "done"), (1, 1, "failed")]
     rebuild(tmp_path / "out")
@@ -199,7 +201,10 @@ def test_sheets_of_one_name_do_not_overwrite_each_other(tmp_path):
     names = sheets.build(store, shelf_of(2, 2, store), wanted, "names", print)
     assert len({name.rsplit("-", 1)[0] for name in names}) == 3
     assert all(name.startswith("sheets/") and ".." not in name for name in names)
-    assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {tmp_path / "sheets", tmp_path / "renders"}
+    assert {path.parent for path in tmp_path.rglob("*") if path.is_file()} == {
+        tmp_path / "sheets",
+        tmp_path / "renders",
+    }
 
 
 def test_without_sheets_in_the_manifest_there_is_one_of_what_varies_most():

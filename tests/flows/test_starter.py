@@ -21,7 +21,9 @@ def test_what_its_comments_offer_is_accepted(tmp_path):
     """Every commented key of the job can be switched on as it stands."""
     manifest = starter.create(tmp_path)
     lines = manifest.read_text().splitlines()
-    offered = [line.strip().removeprefix("# ").split("  #")[0].strip() for line in lines if line.strip().startswith("# ")]
+    offered = [
+        line.strip().removeprefix("# ").split("  #")[0].strip() for line in lines if line.strip().startswith("# ")
+    ]
     keys = [line for line in offered if line.split(":")[0] in ("zip", "exclude", "override", "add")]
     assert len(keys) == 4
     for line in keys:

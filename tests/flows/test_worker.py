@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 import runs
@@ -54,7 +55,9 @@ def test_a_picture_whose_damage_shows_only_when_it_is_decoded_is_named(tmp_path)
 
 
 def test_other_weights_than_those_planned_are_refused(chunk):
-    orders = [dataclasses.replace(o, cell={**o.cell, "weights": {**o.cell["weights"], "digest": "0"}}) for o in chunk.orders]
+    orders = [
+        dataclasses.replace(o, cell={**o.cell, "weights": {**o.cell["weights"], "digest": "0"}}) for o in chunk.orders
+    ]
     found = render_chunk(dataclasses.replace(chunk, orders=tuple(orders)))
     assert {(o.status, o.kind) for o in found} == {("failed", "weights")}
 
@@ -81,14 +84,19 @@ def test_storage_that_fails_is_nobody_elses_fault(chunk, tmp_path):
         render_chunk(chunk)
 
 
-def test_pictures_of_a_bucket_that_is_gone_are_the_storages_fault(chunk, s3):
+def test_pictures_of_a_bucket_that_is_closed_to_us_are_the_storages_fault(chunk, s3, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StorageError):
-        render_chunk(dataclasses.replace(chunk, root="s3://no-such-bucket-4711"))
+        render_chunk(dataclasses.replace(chunk, root=f"s3://{s3.bucket}/x"))
 
 
 def test_a_loss_that_is_not_finite_costs_its_own_cell(tmp_path):
     manifest = runs.study(tmp_path)
-    sets = ["jobs.0.grid.style_weight=[10, 1e38]", "jobs.0.grid.content_weight=[1, 1e38]", "inputs.content=photos/tower.png"]
+    sets = [
+        "jobs.0.grid.style_weight=[10, 1e38]",
+        "jobs.0.grid.content_weight=[1, 1e38]",
+        "inputs.content=photos/tower.png",
+    ]
     (chunk,) = batch.make_chunks(runs.prepared(manifest, sets=sets), 1)
     found = {(o.name.rsplit("--", 2)[1], o.status, o.kind) for o in render_chunk(chunk)}
     assert ("style_weight-10_content_weight-1", "rendered", "") in found
@@ -133,7 +141,6 @@ def test_a_worker_ends_when_the_run_that_started_it_is_killed():
 
 def _is_alive(pid):
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
