@@ -280,7 +280,8 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
             fault = next(p for p in item.cell.pictures if p.fault)
             summary.failures.append(failure(batch, item, fault.kind, fault.fault))
     todo = batch.plan.to_render()
-    allowed = batch.loaded.manifest.run.failures_allowed(max(1, len(todo)))
+    allowed = batch.loaded.manifest.run.failures_allowed(len(todo))
+    known = len(summary.failures)
     stop = Stop()
 
     def take(outcome: Outcome) -> None:
@@ -288,8 +289,7 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
             item = by_key[outcome.key]
             summary.failures.append(failure(batch, item, outcome.kind, outcome.message))
             log(f"failed: {item.name}: {outcome.message}")
-            rendering = [f for f in summary.failures if f["key"]]
-            if len(rendering) > allowed:
+            if len(summary.failures) - known > allowed:
                 stop.wish("max_failures")
         else:
             summary.rendered += 1
@@ -297,8 +297,8 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     with stop.on_signals():
         if todo:
             carry(make_chunks(batch, workers), take, stop)
-    summary.stopped = stop.reason
     summary.remaining = summary.cells - summary.rendered - summary.skipped - len(summary.failures)
+    summary.stopped = stop.reason if summary.remaining else ""
     finish(batch, log)
     summary.seconds = time.monotonic() - began
     batch.store.write(f"runs/{summary.run}.json", encoded({**summary.to_dict(), "to": "."}), "application/json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import warnings
@@ -11,7 +12,6 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 from cyclopts.validators import Number
-from rich.console import Console
 
 from stylecore.errors import StylepressError
 
@@ -41,11 +41,11 @@ Limit = Annotated[int | None, Parameter(name="--limit", validator=_AT_LEAST_ONE,
 
 
 def _say(text: str) -> None:
-    Console(soft_wrap=True, highlight=False, markup=False).print(text)
+    sys.stdout.write(f"{text}\n")
 
 
 def _complain(text: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False, markup=False).print(text)
+    sys.stderr.write(f"{text}\n")
 
 
 def _print_json(document: dict[str, Any]) -> None:
@@ -396,6 +396,9 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be valid Unicode
     sys.exit(run(sys.argv[1:]))
 
 

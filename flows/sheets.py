@@ -30,13 +30,21 @@ _MOST_BESIDE = 3
 """Contents, and styles, that are shown beside a page; with more of them the labels must do."""
 
 
-def default_sheet(axes: dict[str, list[str]]) -> Sheet:
-    """The sheet drawn where a manifest describes none: the longest setting along the columns, the next along rows."""
-    along = sorted((n for n in axes if n not in PICTURES), key=lambda n: -len(axes[n]))
+def default_sheet(shelf: Shelf) -> Sheet:
+    """The sheet drawn where a manifest describes none: the longest setting along the columns, the next along rows.
+
+    Settings that move together run along one side together.
+    """
+    leaders: list[str] = []
+    for name in (n for n in shelf.axes if n not in PICTURES):
+        if not shelf.follows(name, leaders):
+            leaders.append(name)
+    longest = sorted(leaders, key=lambda n: -len(shelf.axes[n]))
+    along = [[n, *(o for o in shelf.axes if o not in leaders and shelf.moves_with(o, n))] for n in longest[:2]]
     if not along:
         return Sheet(rows=["content"], cols=["style"])
-    rows = along[1:2] or [name for name in PICTURES if name in axes][:1]
-    return Sheet(rows=rows, cols=along[:1])
+    rows = along[1] if len(along) > 1 else [name for name in PICTURES if name in shelf.axes][:1]
+    return Sheet(rows=rows, cols=along[0])
 
 
 def build(store: Store, shelf: Shelf, wanted: Sequence[Sheet], title: str, log: Callable[[str], None]) -> list[str]:
@@ -59,7 +67,7 @@ def build(store: Store, shelf: Shelf, wanted: Sequence[Sheet], title: str, log: 
         return []
     names: list[str] = []
     taken: set[str] = set()
-    for sheet in wanted or [default_sheet(shelf.axes)]:
+    for sheet in wanted or [default_sheet(shelf)]:
         try:
             name = _free(
                 _slug(sheet.name or "-by-".join(filter(None, ["-".join(sheet.rows), "-".join(sheet.cols)]))), taken
@@ -131,9 +139,11 @@ def _pages(
     """Pages of a sheet: what varies and runs along neither rows nor columns gets pages of its own."""
     from flows.contact_sheet import grid_limit
 
-    along = {*sheet.rows, *sheet.cols}
     by = [n for n in sheet.page_by if n in shelf.axes]
-    by += [n for n in shelf.axes if n not in along and n not in by]
+    for name in shelf.axes:
+        # what is told by the other axes, such as the steps that an override gives a size, needs no pages
+        if not shelf.follows(name, [*sheet.rows, *sheet.cols, *by]):
+            by.append(name)
     groups: dict[tuple[str, ...], list[Shown]] = {}
     for cell in shelf.cells:
         groups.setdefault(tuple(cell.values.get(n, "") for n in by), []).append(cell)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,15 @@ class Shelf:
 
     cells: list[Shown]
     axes: dict[str, list[str]]
+
+    def follows(self, name: str, others: Sequence[str]) -> bool:
+        """Whether the labels along some axes tell a cell's label along another."""
+        found = {(tuple(shown.values.get(n, "") for n in others), shown.values.get(name, "")) for shown in self.cells}
+        return len(found) == len({along for along, _ in found})
+
+    def moves_with(self, name: str, other: str) -> bool:
+        """Whether two axes tell each other's labels, as the axes of a `zip` do."""
+        return self.follows(name, [other]) and self.follows(other, [name])
 
 
 def of_plan(plan: Plan, ledger: Ledger, failures: Iterable[dict[str, Any]]) -> Shelf:

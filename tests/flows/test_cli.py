@@ -425,3 +425,20 @@ def test_weights_that_were_altered_are_found_out(stylepress, monkeypatch, tmp_pa
     code, _, errors = stylepress("weights", "verify")
     assert code == 3
     assert "vgg16-397923af.pth" in errors
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_mistake(tmp_path):
+    manifest = runs.study(tmp_path)
+    plan = runs.arguments_of("plan", manifest, "--set", "jobs.0.grid={seed: {range: [0, 4000, 1]}}")
+    process = subprocess.Popen(plan, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=runs.surroundings(tmp_path))
+    assert process.stdout.readline().startswith(b"renders/")
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait(60)) == (b"", 0)
+    process.stderr.close()
+
+
+def test_file_names_that_are_no_unicode_can_be_said(tmp_path):
+    done = runs.run_command(tmp_path, "check", b"no-such-\xff.yaml".decode(errors="surrogateescape"))
+    assert done.returncode == 2
+    assert "there is no manifest no-such-" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -140,7 +140,7 @@ def test_a_manifest_that_does_not_validate_fails_with_its_message_and_no_traceba
     code, run = prefect.deployment("render-batch/adhoc", f"manifest={manifest}", f"to={tmp_path / 'there'}")
     assert code != 0
     assert run["state"]["type"] == "FAILED"
-    assert "line 4" in run["state"]["message"]
+    assert "line 6" in run["state"]["message"]
     assert "did you mean 'steps'?" in run["state"]["message"]
     log = prefect.log.read_text()[begins:]
     assert "did you mean 'steps'?" in log

@@ -207,12 +207,36 @@ def test_sheets_of_one_name_do_not_overwrite_each_other(tmp_path):
     }
 
 
+def grid_of(axes, **following):
+    """A shelf with a cell for each combination of some axes; `following` gives values that these tell."""
+    cells = []
+    for combination in itertools.product(*axes.values()):
+        values = dict(zip(axes, combination, strict=True))
+        values |= {name: tell(values) for name, tell in following.items()}
+        cells.append(Shown(values, {}, repr(values)))
+    names = [*axes, *following]
+    return Shelf(cells, {name: list(dict.fromkeys(c.values[name] for c in cells)) for name in names})
+
+
 def test_without_sheets_in_the_manifest_there_is_one_of_what_varies_most():
-    axes = {"content": ["a", "b"], "seed": ["1", "2"], "size": ["1", "2", "3"]}
-    sheet = sheets.default_sheet(axes)
+    sheet = sheets.default_sheet(grid_of({"content": "ab", "seed": "12", "size": "123"}))
     assert (sheet.rows, sheet.cols) == (["seed"], ["size"])
-    assert sheets.default_sheet({"content": ["a", "b"], "style": ["c", "d"]}).rows == ["content"]
-    assert sheets.default_sheet({}).cols == ["style"]
+    assert sheets.default_sheet(grid_of({"content": "ab", "style": "cd"})).rows == ["content"]
+    assert sheets.default_sheet(Shelf([], {})).cols == ["style"]
+
+
+def test_axes_that_move_together_run_along_one_side_and_get_no_pages(tmp_path):
+    # a zip of size and steps, and a history that an override gives to the small size
+    told = {
+        "steps": lambda v: {"1": "10", "2": "20"}[v["size"]],
+        "history_size": lambda v: "5" if v["size"] == "1" else "9",
+    }
+    shelf = grid_of({"seed": "123", "size": "12"}, **told)
+    sheet = sheets.default_sheet(shelf)
+    assert (sheet.rows, sheet.cols) == (["size", "steps", "history_size"], ["seed"])
+    store = open_store(tmp_path)
+    assert len(sheets.build(store, shelf, [], "zip", print)) == 1
+    assert len(sheets.build(store, shelf, [Sheet(rows=["size"], cols=["seed"])], "zip", print)) == 1
 
 
 def test_an_output_without_receipts_is_refused_and_nothing_is_made(tmp_path):
