@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 from flows import samples
 from flows.axes import PICTURES
@@ -90,17 +90,25 @@ def beside(manifest_url: str, path: str) -> str:
     return os.path.normpath(Path(manifest_url).parent / path)
 
 
-def find(loaded: Loaded, others: Mapping[str, KeyPath]) -> Inputs:
+def output_of(loaded: Loaded) -> str:
+    """Address of the output that the manifest names, relative to its own folder: `output.to`, else out/<name>."""
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in loaded.manifest.name).strip(".") or "out"
+    return beside(loaded.url, loaded.manifest.output.to or f"out/{name}")
+
+
+def find(loaded: Loaded, others: Mapping[str, KeyPath], output: str | None = None) -> Inputs:
     """Find the pictures a manifest names and read their digests and headers.
 
     Args:
         loaded: the manifest.
         others: further pictures, from `add` and `init`, and where they are named.
+        output: address of the output; where it lies below the root, patterns such as **/*.png pass it by.
 
     Raises:
         StorageError: the root cannot be reached.
     """
     store = open_store(root_of(loaded))
+    rendered = _rendered_below(root_of(loaded), output)
     problems: list[Problem] = []
     places: dict[str, Place] = {}
     found: dict[str, list[Input]] = {kind: [] for kind in PICTURES}
@@ -108,7 +116,7 @@ def find(loaded: Loaded, others: Mapping[str, KeyPath]) -> Inputs:
         for index, entry in enumerate(getattr(loaded.manifest.inputs, kind)):
             place = loaded.document.place(("inputs", kind, index))
             try:
-                expanded = _expanded(entry, store)
+                expanded = _expanded(entry, store, rendered)
                 found[kind] += expanded
                 places = {picture.name: place for picture in expanded} | places
             except StylepressError as error:
@@ -127,7 +135,20 @@ def find(loaded: Loaded, others: Mapping[str, KeyPath]) -> Inputs:
     return Inputs(tuple(found["content"]), tuple(found["style"]), rest, root_of(loaded), tuple(problems), places)
 
 
-def _expanded(entry: Entry, store: Store) -> list[Input]:
+def _rendered_below(root: str, output: str | None) -> tuple[str, ...]:
+    """Prefixes of the names below a root that an output there holds."""
+    if output is None or ("://" in output) != ("://" in root):
+        return ()
+    if "://" in root:
+        bare, inside = root.rstrip("/") + "/", output.rstrip("/") + "/"
+        relative = inside[len(bare) :] if inside.startswith(bare) else None
+    else:
+        path = PurePath(os.path.relpath(os.path.realpath(output), os.path.realpath(root)))
+        relative = None if ".." in path.parts else f"{path.as_posix()}/".removeprefix("./")
+    return () if relative is None else (relative,) if relative else ("renders/", "sheets/", "gallery/")
+
+
+def _expanded(entry: Entry, store: Store, rendered: tuple[str, ...]) -> list[Input]:
     """The pictures of an entry; a label of an empty text stands for one still to be made."""
     if entry.path.startswith(SAMPLE):
         samples.path(entry.path.removeprefix(SAMPLE))
@@ -135,7 +156,8 @@ def _expanded(entry: Entry, store: Store) -> list[Input]:
     name = check_name(str(PurePosixPath(entry.path)))
     if not is_pattern(name) or store.stat(name):  # `photo [1].jpg` is a picture's name too
         return [Input(name, entry.label or "")]
-    matches = matching(name, (e.name for e in store.list(re.match(r"(?:[^*?\[]*/)?", name)[0])))  # type: ignore[index]
+    there = (e.name for e in store.list(re.match(r"(?:[^*?\[]*/)?", name)[0]))  # type: ignore[index]
+    matches = matching(name, (file for file in there if not file.startswith(rendered)))
     if not matches:
         raise StylepressError(f"no file below {store.url} matches {entry.path!r}")
     many = len(matches) > 1

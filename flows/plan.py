@@ -98,7 +98,7 @@ def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = No
         WeightsError: an encoder's weights are not to be had.
         StorageError: a root or the output cannot be reached.
     """
-    found = inputs.find(loaded, cells.pictures_named(loaded))
+    found = inputs.find(loaded, cells.pictures_named(loaded), store.url)
     blocks = cells.blocks(loaded, found)
     _check_number(loaded, blocks, limit)
     varying = list(dict.fromkeys(name for block in blocks for name in block.varying()))
@@ -173,7 +173,7 @@ def check(loaded: Loaded) -> tuple[int, list[str]]:
         ManifestError: with every mistake, pictures included.
         WeightsError, StorageError: as `make`.
     """
-    found = inputs.find(loaded, cells.pictures_named(loaded))
+    found = inputs.find(loaded, cells.pictures_named(loaded), inputs.output_of(loaded))
     faults = inputs.faulty(found)
     problems: list[Problem] = []
     count = 0

@@ -6,9 +6,10 @@ import threading
 import time
 
 import pytest
+from PIL import Image
 from studies import ONE, paint, png, read
 
-from flows import cells, inputs
+from flows import cells, inputs, manifest
 from flows.inputs import matching
 from flows.store import StorageError
 
@@ -232,3 +233,16 @@ def test_one_missing_picture_says_so_once(folder):
     loaded = read(folder, ONE.replace("a.png", "z.png"))
     (problem,) = inputs.faulty(inputs.find(loaded, {}))
     assert problem.place.line == 2
+
+
+@pytest.mark.parametrize("to", ["out", "deep/out", "."])
+def test_patterns_pass_by_what_was_rendered_below_the_root(tmp_path, to):
+    study = tmp_path / "study"
+    output = study / to
+    for name in (study / "a.png", study / "photos/b.png", output / "renders/c.png", output / "gallery/inputs/d.png"):
+        name.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), "red").save(name)
+    text = f"version: 1\ninputs: {{content: '**/*.png', style: 'sample:waves'}}\noutput: {{to: '{to}'}}\n"
+    loaded = manifest.load(text, str(study / "m.yaml"))
+    found = inputs.find(loaded, {}, inputs.output_of(loaded))
+    assert [picture.name for picture in found.content] == ["a.png", "photos/b.png"]
