@@ -81,12 +81,16 @@ def long_run(home: Path, folder: Path, minutes: float) -> None:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, help="also run about so many minutes, to show the cost of orchestration")
+    parser.add_argument(
+        "--minutes", type=float, help="also run about so many minutes, to show the cost of orchestration"
+    )
     minutes = parser.parse_args().minutes
     folder = Path(tempfile.mkdtemp(prefix="stylepress-benchmark-"))
     try:
         print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
-        print(f"torch {version('torch')}, prefect {version('prefect')}\n\n| what | measured | wanted |\n| --- | --- | --- |")
+        print(
+            f"torch {version('torch')}, prefect {version('prefect')}\n\n| what | measured | wanted |\n| --- | --- | --- |"
+        )
         startup(folder)
         quickstart(folder, folder)
         if minutes:

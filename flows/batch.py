@@ -9,93 +9,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from flows import chunks, gallery, manifest, plan, previews, sheets, shelf
-from flows.inputs import beside, root_of
+from flows.inputs import output_of, root_of
+from flows.keys import Encoders
 from flows.manifest import Loaded
 from flows.naming import label
 from flows.plan import Item, Plan
-from flows.publish import now
 from flows.receipts import Ledger, encoded, read_ledger
 from flows.store import StorageError, Store, open_store
+from flows.summary import Summary, as_run, root_seen_from
 from flows.worker import Chunk, Order, Outcome
+from stylecore import weights
 from stylecore.errors import StylepressError
-
-
-@dataclass
-class Summary:
-    """What a run did; `to_dict` is the shape of `render --json` and of `runs/<id>.json`.
-
-    Attributes:
-        run: the run's id, its start in UTC and four random digits.
-        manifest: the manifest as run, after `--set`, without folders of this machine.
-        to: address of the output.
-        cells: cells of the manifest, each once.
-        rendered: published by this run.
-        skipped: finished before.
-        failures: one entry for each failed cell.
-        remaining: cells that a stop left undone.
-        seconds: from start to end.
-        sheets: paths of the contact sheets in the output.
-        gallery: path of the gallery's first page in the output.
-        inputs_root: where the pictures lie as seen from the output; empty where that would name a person or a host.
-        stopped: why the run ended early: `interrupted`, `max_failures`, or empty.
-        axes: what varies between the cells, with its labels in the manifest's order.
-    """
-
-    run: str
-    manifest: dict[str, Any]
-    to: str
-    cells: int = 0
-    rendered: int = 0
-    skipped: int = 0
-    failures: list[dict[str, Any]] = field(default_factory=list)
-    remaining: int = 0
-    seconds: float = 0.0
-    sheets: list[str] = field(default_factory=list)
-    gallery: str | None = None
-    inputs_root: str = ""
-    stopped: str = ""
-    axes: dict[str, list[str]] = field(default_factory=dict)
-    started: str = field(default_factory=now)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {
-            "run": self.run,
-            "manifest": self.manifest,
-            "to": self.to,
-            "cells": self.cells,
-            "rendered": self.rendered,
-            "skipped": self.skipped,
-            "failed": len(self.failures),
-            "remaining": self.remaining,
-            "seconds": round(self.seconds, 2),
-            "started": self.started,
-            "stopped": self.stopped,
-            "failures": self.failures,
-            "sheets": self.sheets,
-            "gallery": self.gallery,
-            "inputs_root": self.inputs_root,
-            "axes": self.axes,
-        }
-
-    @property
-    def exit_code(self) -> int:
-        """Exit code of the command line."""
-        if self.stopped == "interrupted":
-            return 130
-        return 1 if self.failures else 0
-
-    def __str__(self) -> str:
-        said = [f"{self.rendered} rendered", f"{self.skipped} already there"]
-        said += [f"{len(self.failures)} failed"] if self.failures else []
-        said += [f"{self.remaining} left"] if self.remaining else []
-        return f"{', '.join(said)} of {self.cells} cells"
 
 
 def read_manifest(url: str, overrides: list[str] | None = None, *, lenient: bool = False) -> Loaded:
@@ -127,8 +57,7 @@ def target(loaded: Loaded, to: str | None) -> str:
     """Address of the output: `--to` from the current folder, else `output.to` from the manifest's, else out/<name>."""
     if to:
         return to if "://" in to else str(Path(to).expanduser().absolute())
-    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in loaded.manifest.name).strip(".") or "out"
-    return beside(loaded.url, loaded.manifest.output.to or f"out/{name}")
+    return output_of(loaded)
 
 
 def open_target(loaded: Loaded, to: str | None) -> Store:
@@ -209,34 +138,18 @@ def prepare(url: str, to: str | None, overrides: list[str], limit: int | None) -
     store.check_writable()
     ledger = read_ledger(store)
     planned = plan.make(loaded, store, ledger, limit=limit)
+    _fetch_weights(planned, loaded)
     summary = Summary(new_run_id(), as_run(loaded), store.url, cells=len(planned.items))
     summary.skipped = sum(item.kind == "done" for item in planned.items)
     summary.inputs_root = root_seen_from(store.url, root_of(loaded))
     return Batch(loaded, store, ledger, planned, summary)
 
 
-def as_run(loaded: Loaded) -> dict[str, Any]:
-    """The manifest's data without folders of this machine: absolute paths are cut to their last part."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(part) for key, part in value.items()}
-        if isinstance(value, list):
-            return [plain(part) for part in value]
-        if isinstance(value, str) and value.removeprefix("file:").startswith(("/", "~")):
-            return value.rstrip("/").rsplit("/", 1)[-1] or "."
-        return value
-
-    data: dict[str, Any] = plain(loaded.document.data)
-    return data
-
-
-def root_seen_from(output: str, root: str) -> str:
-    """Where pictures lie, as a bucket's address or relative to the output; empty where a folder's name is private."""
-    if "://" in root or "://" in output:
-        return root if root.startswith("s3://") else ""
-    common = os.path.commonpath([os.path.abspath(root), os.path.abspath(output)])  # noqa: PTH100 - links stay as named
-    return "" if common in ("/", "/home", "/Users") else Path(os.path.relpath(root, output)).as_posix()
+def _fetch_weights(planned: Plan, loaded: Loaded) -> None:
+    """Bring the weights that cells need to this machine, once and before any worker asks for them."""
+    encoders = Encoders(loaded.url)
+    for encoder in {repr(i.cell.settings.encoder): i.cell.settings.encoder for i in planned.to_render()}.values():
+        weights.fetch(encoders.source(encoder))
 
 
 def make_chunks(batch: Batch, workers: int) -> list[Chunk]:

@@ -96,7 +96,10 @@ def _local(devices: list[str], count: int | None) -> Iterator[Workers]:
     )
     try:
         with runner:
-            yield Workers(runner, len(devices), messages, stop)
+            try:
+                yield Workers(runner, len(devices), messages, stop)
+            finally:
+                stop.set()  # whatever ends the run, no worker goes on for longer than a step
     finally:
         for line in (messages, free):
             line.close()

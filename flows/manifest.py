@@ -132,11 +132,13 @@ def _failures(value: Any) -> Any:
 
 
 def _devices(value: Any) -> Any:
-    if isinstance(value, list) and value:
-        value = [str(part) if isinstance(part, str | int) and not isinstance(part, bool) else None for part in value]
-    if isinstance(value, bool | float | dict) or value in (None, "", []) or (isinstance(value, list) and None in value):
-        raise ValueError("expected auto, cpu, cuda, a number of GPUs, or a list such as [cuda:0]")
-    return value
+    """What can be a device somewhere; whether it is here is for the machine that renders to say."""
+    listed = isinstance(value, list)
+    words = [str(part) for part in (value if listed else [value])]
+    form = r"cpu|(cuda:)?[0-9]+" if listed else r"auto|cpu|cuda|cuda:[0-9]+|0*[1-9][0-9]*"
+    if not words or not all(re.fullmatch(form, word) for word in words):
+        raise ValueError(f"expected auto, cpu, cuda, a number of GPUs, or a list such as [cuda:0], got {value!r}")
+    return words if listed else value
 
 
 class Run(_Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -54,3 +55,21 @@ def last_run(store: Store) -> dict[str, Any]:
 def title_of(run: dict[str, Any]) -> str:
     """What a run's manifest was called."""
     return str((run.get("manifest") or {}).get("name") or "untitled")
+
+
+def drawn_sheets(store: Store, run: dict[str, Any]) -> list[str]:
+    """Paths of a run's contact sheets that are still there; where the run names none, of all in the output.
+
+    Args:
+        store: the output.
+        run: as `last_run` gives it; its order is kept, others are sorted as people count.
+    """
+    there = {entry.name for entry in store.list("sheets/") if entry.name.endswith(".png")}
+    named = run.get("sheets")
+    kept = [name for name in named if isinstance(name, str) and name in there] if isinstance(named, list) else []
+    return kept or sorted(there, key=_as_counted)
+
+
+def _as_counted(name: str) -> list[int | str]:
+    """Sorts `x-2` before `x-10`: texts and numbers take turns."""
+    return [int(part) if n % 2 else part for n, part in enumerate(re.split(r"(\d+)", name))]

@@ -11,10 +11,11 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 
 from flows import batch
-from flows.batch import Batch, Summary
+from flows.batch import Batch
 from flows.carrying import Carrier
 from flows.display import Display
 from flows.local_prefect import shorten_tracebacks
+from flows.summary import Summary
 from stylecore.errors import StylepressError
 
 shorten_tracebacks()

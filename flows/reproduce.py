@@ -150,14 +150,18 @@ def render_again(recipe: Recipe, picture: Path, device: str) -> bytes:
     Args:
         recipe: from `recipe_of`.
         picture: where the inputs are looked for: in the run it lies in, then below the current folder.
-        device: such as `cpu`.
+        device: `cpu`, `cuda:N`, or `auto` for the first GPU, if there is one.
 
     Raises:
         ReproduceError: an input is not to be found, or the method has changed since.
         StylepressError: the render failed.
     """
+    import torch
+
     from stylecore.rendering import Cell, render
 
+    if device == "auto":
+        device = "cuda:0" if torch.cuda.is_available() else "cpu"
     version = METHODS[recipe.settings.method].version
     if recipe.cell["method"]["version"] != version:
         said = f"{recipe.settings.method} version {recipe.cell['method']['version']}"

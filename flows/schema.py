@@ -40,7 +40,13 @@ def json_schema() -> dict[str, Any]:
         max_failures={
             "anyOf": [{"type": "integer", "minimum": 0}, _text(r"^\s*(\d+|(\d?\d(\.\d+)?|100(\.0+)?)\s*%)\s*$")]
         },
-        devices={"anyOf": [{"type": "integer"}, _text("."), _list({"type": ["string", "integer"]}, minItems=1)]},
+        devices={
+            "anyOf": [
+                {"type": "integer", "minimum": 1},
+                _text(r"^(auto|cpu|cuda|cuda:[0-9]+|0*[1-9][0-9]*)$"),
+                _list({"anyOf": [{"type": "integer", "minimum": 0}, _text(r"^(cpu|(cuda:)?[0-9]+)$")]}, minItems=1),
+            ]
+        },
     )
     _describe(schema, name={**_LABEL, "minLength": 1})
     _describe(parts["Job"], name=_LABEL)

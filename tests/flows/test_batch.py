@@ -12,8 +12,9 @@ import yaml
 
 from flows import batch
 from flows.store import StorageError
+from flows.summary import root_seen_from
 from flows.worker import Outcome
-from stylecore.errors import StylepressError
+from stylecore.errors import StylepressError, WeightsError
 
 
 def kinds(manifest, **options):
@@ -174,7 +175,7 @@ def test_folders_of_this_machine_stay_out_of_the_run_file(study, monkeypatch):
     ],
 )
 def test_the_root_is_recorded_as_seen_from_the_output_or_not_at_all(output, root, seen):
-    assert batch.root_seen_from(output, root) == seen
+    assert root_seen_from(output, root) == seen
 
 
 def test_where_an_output_goes(tmp_path, monkeypatch):
@@ -270,3 +271,15 @@ def test_a_study_in_a_bucket_is_rendered_into_a_bucket(s3, uploaded, first):
         text = s3.client().get_object(Bucket=s3.bucket, Key=f"results/{key}")["Body"].read().decode()
         assert s3.secret_key not in text
         assert s3.endpoint not in text
+
+
+def test_weights_that_cannot_be_had_end_a_run_before_anything_is_rendered(tmp_path, monkeypatch):
+    for name, value in {
+        "XDG_CACHE_HOME": tmp_path,
+        "TORCH_HOME": tmp_path,
+        "https_proxy": "http://127.0.0.1:9",
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("STYLEPRESS_WEIGHTS", raising=False)
+    with pytest.raises(WeightsError, match="STYLEPRESS_WEIGHTS"):
+        runs.prepared(runs.study(tmp_path / "study"), sets=["defaults.encoder=vgg16-torchvision"])

@@ -389,7 +389,8 @@ def test_commands_that_render_nothing_load_neither_torch_nor_prefect(study, argu
         "import sys, time; began = time.perf_counter()\n"
         "from flows import cli\n"
         "code = cli.run(sys.argv[1:])\n"
-        "heavy = {'torch', 'torchvision', 'prefect', 'boto3'} & set(sys.modules)\n"
+        "heavy = {'torch', 'torchvision', 'prefect', 'boto3'} | ({'pydantic'} if '--help' in sys.argv else set())\n"
+        "heavy &= set(sys.modules)\n"
         "print('REPORT', code, sorted(heavy), time.perf_counter() - began)"
     )
     environment = runs.surroundings(study.folder)
@@ -425,6 +426,18 @@ def test_weights_that_were_altered_are_found_out(stylepress, monkeypatch, tmp_pa
     code, _, errors = stylepress("weights", "verify")
     assert code == 3
     assert "vgg16-397923af.pth" in errors
+
+
+@pytest.mark.parametrize(("devices", "expected"), [("banana", 2), ("0", 2), ("cuda:99", 3), ("[cuda:0, cpu]", 3)])
+def test_a_word_that_names_no_device_is_the_manifests_fault_and_a_gpu_that_is_not_here_the_machines(
+    command, tmp_path, devices, expected
+):
+    manifest = runs.study(tmp_path)
+    done = command("render", manifest, "--set", f"run.devices={devices}", CUDA_VISIBLE_DEVICES="")
+    assert (done.returncode, done.stdout) == (expected, "")
+    assert "devices" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list((tmp_path / "out").rglob("*.png"))
 
 
 def test_output_that_nobody_reads_to_its_end_is_no_mistake(tmp_path):

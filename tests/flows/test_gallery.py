@@ -7,8 +7,8 @@ from urllib.parse import unquote
 import pytest
 import runs
 
-from flows import gallery
-from flows.output import open_output
+from flows import cli, gallery
+from flows.output import drawn_sheets, last_run, open_output
 from flows.store import open_store
 
 TOWER = 'The <b>"Tower"</b> & [/co]'
@@ -97,6 +97,37 @@ def test_it_is_built_again_to_the_same_bytes(study):
     store, ledger = open_output(str(study.out), print)
     gallery.build(store, ledger, "two photographs", ["sheets/content-by-style_weight-1.png"])
     assert runs.files(study.out, "gallery") == before
+
+
+def sheets_linked(out):
+    page = Page((out / "gallery/index.html").read_text())
+    found = [unquote(link["href"]).removeprefix("../") for link in page.of("a")]
+    return list(dict.fromkeys(name for name in found if name.startswith("sheets/")))
+
+
+def test_the_command_shows_the_sheets_of_the_last_run_and_no_stale_ones(study):
+    (sheet,) = last_run(open_store(study.out))["sheets"]
+    (study.out / "sheets/an-earlier-one-1.png").write_bytes((study.out / sheet).read_bytes())
+    assert cli.run(["gallery", str(study.out)]) == 0
+    assert sheets_linked(study.out) == [sheet]
+
+
+def test_without_a_run_file_all_sheets_are_shown_as_people_count(study):
+    (sheet,) = last_run(open_store(study.out))["sheets"]
+    for number in (10, 2, 1):
+        (study.out / f"sheets/x-{number}.png").write_bytes((study.out / sheet).read_bytes())
+    (study.out / sheet).unlink()
+    for path in (study.out / "runs").iterdir():
+        path.unlink()
+    assert cli.run(["gallery", str(study.out)]) == 0
+    assert sheets_linked(study.out) == ["sheets/x-1.png", "sheets/x-2.png", "sheets/x-10.png"]
+
+
+@pytest.mark.parametrize("named", [None, "sheets/x-1.png", [], [5, None, {"a": 1}], ["sheets/gone-1.png"]])
+def test_a_run_file_that_names_no_sheet_that_is_there_counts_as_none(study, named):
+    store = open_store(study.out)
+    (sheet,) = last_run(store)["sheets"]
+    assert drawn_sheets(store, {"sheets": named}) == [sheet]
 
 
 def test_a_receipt_whose_picture_is_gone_is_not_shown(study):

@@ -188,6 +188,9 @@ INVALID = [
     ("run:\n  max_failures: -1", 4, "-1", None),
     ("run:\n  devices: {a: 1}", 4, "auto, cpu, cuda", None),
     ("run:\n  devices: true", 4, "True", None),
+    ("run:\n  devices: banana", 4, "'banana'", None),
+    ("run:\n  devices: 0", 4, "got 0", None),
+    ("run:\n  devices: [cuda:0, gpu]", 4, "'gpu'", None),
     ("run:\n  max_cells: many", 4, "'many'", None),
     # the text itself
     ("name: a\nname: b", 4, "'name'", None),

@@ -71,6 +71,16 @@ def test_the_command_writes_the_new_picture_where_it_is_told(study, tmp_path):
     assert made.read_bytes() == picture.read_bytes()
 
 
+@pytest.mark.parametrize("address", ["s3://studio/out/renders/x.png", "https://studio.example/x.png"])
+def test_a_picture_on_another_machine_is_to_be_downloaded_first(address, nowhere, monkeypatch, capsys):
+    monkeypatch.chdir(nowhere)
+    assert cli.run(["reproduce", address]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"{address} ")
+    assert "download" in said
+    assert said.count("\n") == 1
+
+
 def test_a_picture_far_from_its_run_finds_its_inputs_below_the_current_folder_by_their_bytes(
     study, tmp_path, monkeypatch
 ):

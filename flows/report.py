@@ -1,0 +1,64 @@
+"""What `render` and `plan` tell people and scripts about a run and about a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from flows.plan import Plan
+from flows.store import open_store
+from flows.summary import Summary
+
+_MOST_FAILURES = 20
+_EARLY = {"interrupted": "interrupted: ", "max_failures": "stopped early, more failures than run.max_failures: "}
+
+
+def failures_of(summary: Summary) -> Iterator[str]:
+    """A run's first failed cells, and where the others are listed."""
+    for failure in summary.failures[:_MOST_FAILURES]:
+        yield f"failed  {failure['cell']}\n        {failure['kind']}: {failure['message']}"
+    if len(summary.failures) > _MOST_FAILURES:
+        yield f"… and {len(summary.failures) - _MOST_FAILURES} more; runs/{summary.run}.json lists all"
+
+
+def of_run(summary: Summary) -> Iterator[str]:
+    """What a run did, and where to look at it."""
+    store = open_store(summary.to, confine=False)
+    yield f"{_EARLY.get(summary.stopped, '')}{summary}, {summary.seconds:.0f} s"
+    if summary.sheets:
+        more = f" and {len(summary.sheets) - 1} more" if len(summary.sheets) > 1 else ""
+        yield f"contact sheet  {store.child(summary.sheets[0])}{more}"
+    if summary.gallery:
+        yield f"gallery        {store.child(summary.gallery)}"
+
+
+def of_plan(plan: Plan, chunks: int) -> Iterator[str]:
+    """Every cell of a plan with its reason, their number, and what rendering them will take."""
+    for item in plan.items:
+        yield f"{item.name}  {item.reason}"
+    todo, cost = len(plan.to_render()), plan.estimate
+    counts = ", ".join(f"{count} {kind}" for kind, count in plan.reasons().items())
+    yield f"{len(plan.items)} cells: {counts}; {todo} to render in {chunks} chunks"
+    if todo:
+        how = "as measured here before" if cost.basis == "measured" else "a guess until something is rendered"
+        size = f"{cost.bytes / 2**20:.0f} MiB of pictures, {cost.memory_bytes / 2**20:.0f} MiB of memory"
+        yield f"about {_duration(cost.seconds)} ({how}), {size}"
+
+
+def document_of_plan(plan: Plan, chunks: int) -> dict[str, Any]:
+    """The same as plain JSON values: the document of `plan --json`."""
+    return {
+        "cells": len(plan.items),
+        "to_render": len(plan.to_render()),
+        "done": sum(item.kind == "done" for item in plan.items),
+        "chunks": chunks,
+        "reasons": plan.reasons(),
+        "estimate": plan.estimate.to_dict(),
+        "items": [{"key": i.key or None, "name": i.name, "reason": i.reason} for i in plan.items],
+    }
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
