@@ -87,10 +87,9 @@ def main() -> None:
     minutes = parser.parse_args().minutes
     folder = Path(tempfile.mkdtemp(prefix="stylepress-benchmark-"))
     try:
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, ", end="")
-        print(
-            f"torch {version('torch')}, prefect {version('prefect')}\n\n| what | measured | wanted |\n| --- | --- | --- |"
-        )
+        machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+        print(f"{machine}, torch {version('torch')}, prefect {version('prefect')}\n")
+        print("| what | measured | wanted |\n| --- | --- | --- |", flush=True)
         startup(folder)
         quickstart(folder, folder)
         if minutes:
