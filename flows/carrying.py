@@ -25,6 +25,7 @@ from flows.worker import Chunk, Outcome, finished_before, render_chunk
 from stylecore.errors import StylepressError
 
 _WINDOW = 2  # chunks handed out for each slot: one at work, one waiting, so that no worker starves
+_TELL = 30.0  # seconds between words on progress
 _POLL = 0.2  # seconds between looks at progress and at the wish to stop
 
 
@@ -64,6 +65,7 @@ class Carrier:
         retries: how often a chunk is tried again when its worker failed.
         display: shows progress.
         log: takes lines about what happens.
+        tell: takes percent done, and the same in words, twice a minute.
     """
 
     engine: str
@@ -73,6 +75,8 @@ class Carrier:
     retries: int
     display: Display
     log: Callable[[str], None]
+    tell: Callable[[float, str], None]
+    _told: float = field(default_factory=time.monotonic)
     _losses: dict[str, int] = field(default_factory=dict)  # by a chunk's first key: how often its worker was lost
 
     def __call__(self, chunks: list[Chunk], take: Callable[[Outcome], None], stop: Stop) -> None:
@@ -157,6 +161,9 @@ class Carrier:
                 future = None
             for message in workers.heard():
                 self.display.hear(message)
+            if time.monotonic() - self._told > _TELL:
+                self._told = time.monotonic()
+                self.tell(*self.display.told())
             if future is not None:
                 chunk = at_work.pop(future.task_run_id)
                 lost += self._collect(future, chunk, take, stop)

@@ -26,12 +26,13 @@ class Display:
         self.names, self.total = names, total
         self._ended: dict[str, str] = {}  # by key: a chunk that is tried again tells of its finished cells again
         self._running: dict[str, float] = {}
+        self.pace = "waiting for workers"
         self._marks: deque[tuple[float, float, int]] = deque([(time.monotonic(), 0.0, 0)], maxlen=64)
         self._evaluations = 0
         self._bar = Progress(
             BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[pace]}"), TimeElapsedColumn()
         )
-        self._task = self._bar.add_task("pictures", total=total, pace="waiting for workers")
+        self._task = self._bar.add_task("pictures", total=total, pace=self.pace)
         self._at_work = Text(style="dim", no_wrap=True, overflow="ellipsis")
         self._live = Live(Group(self._bar, self._at_work), console=Console(stderr=True), refresh_per_second=5)
 
@@ -58,6 +59,11 @@ class Display:
             said = f"{self.names.get(key, '')} {status}"
         self._show(said)
 
+    def told(self) -> tuple[float, str]:
+        """Share of the cells that is done, in percent, and the same in words: for logs, where there is no bar."""
+        done = len(self._ended)
+        return 100 * done / max(1, self.total), f"{done} of {self.total} cells, {self.pace}"
+
     def _show(self, said: str) -> None:
         failed = list(self._ended.values()).count("failed")
         finished = len(self._ended) + sum(self._running.values())
@@ -70,8 +76,9 @@ class Display:
         pace = (finished - before) / elapsed
         left = f", {_minutes((self.total - finished) / pace)} left" if pace > 0 else ""
         trouble = f", {failed} failed" if failed else ""
+        self.pace = f"{rate:.1f} steps/s{left}{trouble}"
         self._at_work.plain = said
-        self._bar.update(self._task, completed=len(self._ended), pace=f"{rate:.1f} steps/s{left}{trouble}")
+        self._bar.update(self._task, completed=len(self._ended), pace=self.pace)
 
 
 def _minutes(seconds: float) -> str:

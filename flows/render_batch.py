@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import httpx
 from prefect import flow, get_run_logger, runtime
-from prefect.artifacts import create_link_artifact, create_markdown_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    update_progress_artifact,
+)
 from prefect.client.schemas.objects import State
+from prefect.exceptions import PrefectException
 from prefect.states import Completed, Failed
 
 from flows import batch
@@ -83,8 +91,25 @@ def _carry_out(prepared: Batch, engine: str, address: str | None, workers: int |
     run = prepared.loaded.manifest.run
     todo = prepared.plan.to_render()
     display = Display(len(todo), {item.key: item.title for item in todo})
-    carrier = Carrier(engine, address, workers, run.devices, run.retries, display, log)
+    carrier = Carrier(engine, address, workers, run.devices, run.retries, display, log, _progress(log))
     return batch.carry_out(prepared, carrier, carrier.slots(), log)
+
+
+def _progress(log: Any) -> Callable[[float, str], None]:
+    """Tells progress to the flow run: a line in its log, and a progress artifact."""
+    artifact: list[Any] = []
+
+    def tell(percent: float, words: str) -> None:
+        log(words)
+        try:
+            if artifact:
+                update_progress_artifact(artifact[0], progress=percent, description=words)
+            else:
+                artifact.append(create_progress_artifact(percent, key="render-progress", description=words))
+        except (httpx.HTTPError, PrefectException) as error:  # a server that is away must not cost a render
+            log(f"progress cannot be told: {type(error).__name__}")
+
+    return tell
 
 
 def _tell(summary: Summary, prepared: Batch) -> None:

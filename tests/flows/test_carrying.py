@@ -193,7 +193,7 @@ def carried(monkeypatch, chunks, deadly, retries):
         assert outcome.key not in found, "each cell has one outcome"
         found[outcome.key] = outcome
 
-    carrier = Carrier("local", None, None, "auto", retries, Display(0, {}), lambda _: None)
+    carrier = Carrier("local", None, None, "auto", retries, Display(0, {}), lambda _: None, lambda *_: None)
     carrier(chunks, take, Stop())
     return found
 
