@@ -2,12 +2,11 @@
 
 A job's cells are content × style (or pairs of them) × the axes of `grid` in the order written × the one axis that
 `zip` makes. Then `exclude` removes cells as the axes made them, `override` changes settings of cells as the axes made
-them, each override in turn, `add` appends cells, and `sample` draws a subset of it all.
+them, each override in turn, `add` appends cells, and `sample` draws a subset that keeps what was added.
 """
 
 from __future__ import annotations
 
-import itertools
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -76,12 +75,16 @@ class Block:
         if self._problems:
             raise loaded.error(self._problems)
 
-    def varying(self) -> list[str]:
-        """Settings that may differ between cells of this block."""
-        along = [name for axis in self.axes for name in axis.columns if len(axis) > 1]
-        changed = [name for _, changes in self.overrides for name in changes]
-        added = [name for part in self.job.add for name in part]
-        return [name for name in dict.fromkeys([*along, *changed, *added]) if name not in PICTURES]
+    def taken(self, name: str) -> Iterator[Any]:
+        """Values that a setting takes in cells of this block, some of them more than once."""
+        along = next((axis.columns[name] for axis in self.axes if name in axis.columns), None)
+        if along is not None:
+            yield from (along[index].value for index in range(len(along)))
+        elif self.axes:
+            yield self._value({}, name)
+        yield from (changes[name] for _, changes in self.overrides if name in changes)
+        for part in self.job.add:
+            yield settings.parse(name, part[name]) if name in part else self._value({}, name)
 
     def __len__(self) -> int:
         """Number of cells; at most `sys.maxsize`, which is all that `len` can say."""
@@ -94,21 +97,21 @@ class Block:
 
     def attempts(self) -> Iterator[Callable[[], Cell]]:
         """For each cell in order a function that makes it, or raises as iteration would."""
-        sample, total = self.job.sample, self._unsampled()
-        if not sample or sample.count >= total:
+        sample, added = self.job.sample, list(self._added())
+        in_grid = self._unsampled() - len(added)
+        if not sample or sample.count >= in_grid + len(added):
             yield from self._grid()
-            yield from self._added()
+            yield from added
             return
-        kept = sorted(random.Random(sample.seed).sample(range(min(total, sys.maxsize)), sample.count))  # noqa: S311 - no secret
+        draw = random.Random(sample.seed).sample  # noqa: S311 - no secret
+        # cells that somebody wrote down one by one are kept before any that axes made
+        kept = sorted(draw(range(min(in_grid, sys.maxsize)), max(0, sample.count - len(added))))
         if self.excludes:
-            everything = itertools.chain(self._grid(), self._added())
             wanted = set(kept)
-            yield from (make for index, make in enumerate(everything) if index in wanted)
-            return
-        in_grid = total - len(self.job.add)
-        yield from (self._maker(self._combination(index)) for index in kept if index < in_grid)
-        added = list(self._added())
-        yield from (added[index - in_grid] for index in kept if index >= in_grid)
+            yield from (make for index, make in enumerate(self._grid()) if index in wanted)
+        else:
+            yield from (self._maker(self._combination(index)) for index in kept)
+        yield from (added[index] for index in sorted(draw(range(len(added)), min(len(added), sample.count))))
 
     def _combination(self, index: int) -> Choice:
         """One combination of positions, by its number in the order of `product`."""

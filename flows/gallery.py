@@ -61,7 +61,7 @@ def _picture(receipt: dict[str, Any], varying: list[str]) -> dict[str, Any]:
     cell, picture = receipt["cell"], receipt["picture"]
     labels = [str((cell.get(kind) or {}).get("label") or "") for kind in ("content", "style")]
     said = cell.get("labels", {})
-    values = ", ".join(f"{n} {said.get(n) or naming.said(cell['settings'].get(n))}" for n in varying)
+    values = ", ".join(f"{n} {said.get(n) or naming.said_of(n, cell['settings'].get(n))}" for n in varying)
     title = " in the style of ".join(filter(None, labels))
     return {
         "path": picture["path"],

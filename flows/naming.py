@@ -10,14 +10,15 @@ from decimal import Decimal
 from typing import Any
 
 from flows.cells import Cell
+from stylecore import settings
 
-_LONGEST = {"picture": 32, "values": 64}
+_LONGEST = {"picture": 32, "values": 80}
 
 
 def said(value: Any) -> str:
     """A setting's value as people write it: 1e4, 0.001, relu1_1 + relu2_1."""
     if value is None:
-        return "auto"
+        return "none"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):
@@ -44,20 +45,36 @@ def _number(value: float) -> str:
     return short if "e" in plain or (abs(value) >= 10_000 and len(short) < len(plain)) else plain
 
 
+def said_of(name: str, value: Any) -> str:
+    """A setting's value as people write it, nothing among it: no preset is `none`, no learning rate is `auto`."""
+    if value is not None or name not in settings.names():  # the name may be of another version's receipt
+        return said(value)
+    return str(getattr(settings.kind_of(name), "nothing", "none"))
+
+
 def label(cell: Cell, name: str) -> str:
     """What a cell's setting, content or style is called."""
     if name == "content":
         return cell.content.label if cell.content else ""
     if name == "style":
         return cell.style.label if cell.style else ""
-    return cell.labels.get(name) or said(getattr(cell.settings, name))
+    return cell.labels.get(name) or said_of(name, getattr(cell.settings, name))
 
 
 def picture_name(cell: Cell, key: str, varying: Iterable[str], extension: str) -> str:
     """File name of a cell's picture: content, style, what varies, and the start of its key."""
-    values = "_".join(f"{name}-{_safe(label(cell, name))}" for name in varying)
+    values = _joined([f"{name}-{_safe(label(cell, name))}" for name in varying], _LONGEST["values"])
     pictures = [_cut(_safe(p.label) or "picture", _LONGEST["picture"]) for p in (cell.content, cell.style) if p]
-    return "--".join([*pictures, *([_cut(values, _LONGEST["values"])] if values else []), key[:12]]) + extension
+    return "--".join([*pictures, *([values] if values else []), key[:12]]) + extension
+
+
+def _joined(parts: list[str], most: int) -> str:
+    """As many parts as fit; one that is cut would name a value that is not the cell's."""
+    joined = ""
+    for part in parts:
+        longer = f"{joined}_{part}" if joined else part
+        joined = longer if len(longer) <= most else joined
+    return joined
 
 
 def _safe(text: str) -> str:

@@ -12,7 +12,7 @@ _MOST_SEARCHES = 50
 
 
 class Nearest:
-    """Finds the finished cell that a new one differs from least, among those of the same content and style names.
+    """Finds the finished cell that a new one differs from least, among those of the same pictures by name or by bytes.
 
     Cells that differ in given facts are found by a hash that leaves those facts out. Receipts that the manifest no
     longer names come first: they are what a cell used to be before somebody changed a setting or a picture.
@@ -30,9 +30,10 @@ class Nearest:
                 self._finished.append(_Finished(receipt))
             except (KeyError, TypeError, ValueError):
                 continue  # from another version: nothing can be compared with it
-        self._pairs: dict[tuple[str, str], list[_Finished]] = {}
+        self._pairs: dict[tuple[str, ...], list[_Finished]] = {}
         for one in self._finished:
-            self._pairs.setdefault(one.pair, []).append(one)
+            for pair in one.pairs:
+                self._pairs.setdefault(pair, []).append(one)
         names = dict.fromkeys(name for one in self._finished for name in one.hashes)
         # sets of facts that are left out: each by itself, then those that a search found to have changed together
         self._changes = {frozenset([name]): self._index({name}) for name in names}
@@ -52,10 +53,12 @@ class Nearest:
         return "changed", said
 
     def _nearest(self, mine: _Finished) -> _Finished | None:
-        known = [index.get((mine.pair, mine.without(change))) for change, index in self._changes.items()]
+        known = [
+            index.get((pair, mine.without(change))) for change, index in self._changes.items() for pair in mine.pairs
+        ]
         if found := [one for one in known if one]:
             return min(found, key=lambda one: (one.key in self._planned, len(one.differing(mine))))
-        candidates = self._pairs.get(mine.pair, [])
+        candidates = [one for pair in mine.pairs for one in self._pairs.get(pair, [])]
         if self._searches >= _MOST_SEARCHES:
             candidates = candidates[:_MOST_SEARCHES]  # cells that have little in common: any will do
         if not candidates:
@@ -67,10 +70,11 @@ class Nearest:
             self._changes[change] = self._index(change)
         return near
 
-    def _index(self, change: frozenset[str] | set[str]) -> dict[tuple[tuple[str, str], int], _Finished]:
-        index: dict[tuple[tuple[str, str], int], _Finished] = {}
+    def _index(self, change: frozenset[str] | set[str]) -> dict[tuple[tuple[str, ...], int], _Finished]:
+        index: dict[tuple[tuple[str, ...], int], _Finished] = {}
         for one in self._finished:
-            index.setdefault((one.pair, one.without(change)), one)
+            for pair in one.pairs:
+                index.setdefault((pair, one.without(change)), one)
         return index
 
 
@@ -82,8 +86,9 @@ class _Finished:
         self.key: str = receipt["key"]
         self.facts = facts(self.cell)
         self.hashes = {name: hash((name, _hashable(value))) for name, value in self.facts.items()}
-        content, style = (str((self.cell.get(part) or {}).get("name", "")) for part in ("content", "style"))
-        self.pair = (content, style)
+        pictures = [self.cell.get(part) or {} for part in ("content", "style")]
+        # by name, since bytes may have changed, and by bytes, since a file may have been renamed
+        self.pairs = {tuple(str(picture.get(by, "")) for picture in pictures) for by in ("name", "sha256")}
         self._everything = 0
         for one in self.hashes.values():
             self._everything ^= one
@@ -118,4 +123,4 @@ def _difference(name: str, before: _Finished, after: _Finished) -> str:
         return f"encoder {before_} → {after_}" if before_ != after_ else f"encoder {after_} has other weights"
     if name == "method":
         return f"method {' version '.join(map(str, old))} → {' version '.join(map(str, new))}"
-    return f"{name} {naming.said(old)} → {naming.said(new)}"
+    return f"{name} {naming.said_of(name, old)} → {naming.said_of(name, new)}"

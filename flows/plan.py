@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from flows import cells, inputs, naming
+from flows import cells, inputs, naming, variation
 from flows.cells import Block, Cell
 from flows.estimate import Estimate, estimate
 from flows.keys import Encoders, described, key_of
@@ -67,11 +67,13 @@ class Plan:
     Attributes:
         items: the cells.
         varying: settings that vary between them.
+        orders: labels along each axis in the order written, by name.
         estimate: time, memory and bytes of what is to be rendered.
     """
 
     items: list[Item]
     varying: list[str]
+    orders: dict[str, list[str]]
     estimate: Estimate
 
     def to_render(self) -> list[Item]:
@@ -101,7 +103,7 @@ def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = No
     found = inputs.find(loaded, cells.pictures_named(loaded), store.url)
     blocks = cells.blocks(loaded, found)
     _check_number(loaded, blocks, limit)
-    varying = list(dict.fromkeys(name for block in blocks for name in block.varying()))
+    varying = variation.varying(blocks)
     named = list(_named(loaded, blocks, varying, limit))
     done = {key: ledger.receipts[key] for key, _, _, _ in named if key in ledger.receipts}
     state = dict(faults(done.values(), ledger, store))
@@ -118,7 +120,7 @@ def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = No
             kind, detail = nearest.reason(description)
             items.append(Item(key, name, cell, description, kind, detail))
     todo = [item.cell for item in items if item.to_render]
-    return Plan(items, varying, estimate(todo, ledger.receipts.values()))
+    return Plan(items, varying, variation.orders(blocks), estimate(todo, ledger.receipts.values()))
 
 
 def _check_number(loaded: Loaded, blocks: list[Block], limit: int | None) -> None:

@@ -10,6 +10,7 @@ from flows.store import open_store
 from flows.summary import Summary
 
 _MOST_FAILURES = 20
+_PROGRAM = 400  # MiB that a worker has taken before its first picture: torch, the encoder, Prefect
 _EARLY = {"interrupted": "interrupted: ", "max_failures": "stopped early, more failures than run.max_failures: "}
 
 
@@ -38,11 +39,12 @@ def of_plan(plan: Plan, chunks: int) -> Iterator[str]:
         yield f"{item.name}  {item.reason}"
     todo, cost = len(plan.to_render()), plan.estimate
     counts = ", ".join(f"{count} {kind}" for kind, count in plan.reasons().items())
-    yield f"{len(plan.items)} cells: {counts}; {todo} to render in {chunks} chunks"
+    yield f"{len(plan.items)} cells: {counts}; {todo} to render in {chunks} chunk{'' if chunks == 1 else 's'}"
     if todo:
         how = "as measured here before" if cost.basis == "measured" else "a guess until something is rendered"
-        size = f"{cost.bytes / 2**20:.0f} MiB of pictures, {cost.memory_bytes / 2**20:.0f} MiB of memory"
-        yield f"about {_duration(cost.seconds)} ({how}), {size}"
+        size = f"{cost.bytes / 2**20:.0f} MiB of pictures"
+        memory = f"{cost.memory_bytes / 2**20:.0f} MiB of memory beside the program's own {_PROGRAM} MiB"
+        yield f"about {_duration(cost.seconds)} of rendering ({how}), {size}, {memory}"
 
 
 def document_of_plan(plan: Plan, chunks: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from flows import samples
+from flows.devices import rest_while_waiting
 from flows.inputs import SAMPLE, STARTS, read_input
 from flows.output import runs
 from flows.publish import carried as text_to_carry
@@ -158,6 +159,7 @@ def render_again(recipe: Recipe, picture: Path, device: str) -> bytes:
     """
     import torch
 
+    rest_while_waiting()
     from stylecore.rendering import Cell, render
 
     if device == "auto":

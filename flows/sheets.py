@@ -199,7 +199,7 @@ def _tile(store: Store, cell: Shown | None) -> Tile:
     from flows.contact_sheet import Tile
 
     if cell is None:
-        return Tile(None, "not in the manifest", "missing")
+        return Tile(None, "", "left out")
     if cell.state == "done":
         return Tile(_opener(store, cell.picture), "", "done")
     return Tile(None, cell.note or "not rendered yet", "failed" if cell.state == "failed" else "missing")

@@ -71,7 +71,14 @@ def of_plan(plan: Plan, ledger: Ledger, failures: Iterable[dict[str, Any]]) -> S
         elif receipt and receipt["picture"]["path"] in ledger.pictures:
             shown = _done(shown, receipt)
         cells.append(shown)
-    return Shelf(cells, _axes(cells, names))
+    axes = _axes(cells, names)
+    rank = {name: {label: place for place, label in enumerate(plan.orders.get(name, []))} for name in axes}
+    # labels that stand along no axis, of cells that were added or overridden, come behind
+
+    def place(name: str, label: str) -> int:
+        return rank[name].get(label, len(rank[name]))
+
+    return Shelf(cells, {name: sorted(labels, key=lambda label: place(name, label)) for name, labels in axes.items()})
 
 
 def of_receipts(ledger: Ledger, run: dict[str, Any]) -> Shelf:
@@ -91,7 +98,7 @@ def of_receipts(ledger: Ledger, run: dict[str, Any]) -> Shelf:
     names = list(dict.fromkeys([*PICTURES, *(n for n in known if n in differs), *(n for n in named if n in differs)]))
     cells = [_of_receipt(receipt, ledger, names) for receipt in receipts]
     cells += [_of_failure(failure) for failure in failures]
-    order = {n: dict.fromkeys([*known.get(n, []), *_ordered(s[n] for s in settings if n in s)]) for n in names}
+    order = {n: dict.fromkeys([*known.get(n, []), *_ordered(n, (s[n] for s in settings if n in s))]) for n in names}
     rank = {name: {label: place for place, label in enumerate(labels)} for name, labels in order.items()}
 
     def place(name: str, label: str) -> int:
@@ -106,7 +113,7 @@ def _of_receipt(receipt: dict[str, Any], ledger: Ledger, names: list[str]) -> Sh
     cell = receipt["cell"]
     pictures = {kind: cell[kind] for kind in PICTURES if cell.get(kind)}
     labels = cell.get("labels", {})
-    values = {n: str(labels.get(n) or naming.said(cell["settings"].get(n))) for n in names if n not in PICTURES}
+    values = {n: str(labels.get(n) or naming.said_of(n, cell["settings"].get(n))) for n in names if n not in PICTURES}
     values |= {kind: str(picture.get("label") or picture.get("name")) for kind, picture in pictures.items()}
     digests = {kind: str(picture.get("sha256", "")) for kind, picture in pictures.items()}
     shown = Shown(values, digests, receipt["key"], note="the picture is gone")
@@ -124,12 +131,12 @@ def _done(shown: Shown, receipt: dict[str, Any]) -> Shown:
     return replace(shown, picture=picture["path"], sha256=picture.get("sha256", ""), note="", state="done")
 
 
-def _ordered(values: Iterable[Any]) -> list[str]:
+def _ordered(name: str, values: Iterable[Any]) -> list[str]:
     """Labels of values from small to large, numbers before words."""
     distinct = {json.dumps(value, sort_keys=True): value for value in values}.values()
     number = [v for v in distinct if isinstance(v, int | float) and not isinstance(v, bool)]
     rest = [v for v in distinct if v not in number]
-    return [naming.said(v) for v in [*sorted(number), *sorted(rest, key=str)]]
+    return [naming.said_of(name, v) for v in [*sorted(number), *sorted(rest, key=str)]]
 
 
 def _axes(cells: list[Shown], names: Iterable[str]) -> dict[str, list[str]]:

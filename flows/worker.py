@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from flows.devices import rest_while_waiting
 from flows.inputs import named, read_input
 from flows.keys import Encoders
 from flows.publish import Publisher, device_name
@@ -192,9 +193,7 @@ def finished_before(chunk: Chunk) -> set[str]:
 
 
 def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int) -> Iterator[Outcome]:
-    # Read by OpenMP when torch is loaded: threads that wait for each other sleep instead of spinning. On a machine with
-    # other work to do, two renders side by side took 3.2 s instead of 30 s; on a quiet one it costs a few percent.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    rest_while_waiting()
     from stylecore.rendering import render
 
     if _line.should_stop():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -59,3 +60,8 @@ ARCHITECTURES = {
     "vgg19": Architecture("vgg19", (2, 2, 4, 4, 4), (64, 128, 256, 512, 512)),
     "vgg16": Architecture("vgg16", (2, 2, 3, 3, 3), (64, 128, 256, 512, 512)),
 }
+
+
+def smallest_side(layers: Iterable[str]) -> int:
+    """Shortest side, in pixels, of a picture that has a position at each of the layers: each block halves it."""
+    return int(2 ** (max((int(layer[4]) for layer in layers), default=1) - 1))

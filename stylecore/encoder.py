@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylecore import weights
-from stylecore.architectures import ARCHITECTURES
+from stylecore.architectures import ARCHITECTURES, smallest_side
 from stylecore.errors import SettingError, WeightsError, did_you_mean
 from stylecore.weights import WeightsSource
 
@@ -115,11 +115,6 @@ class Encoder:
                 f"a picture of {width}×{height} pixels is too small for {', '.join(sorted(wanted))}: both sides need "
                 f"at least {least} pixels; raise size or choose lower layers",
             )
-
-
-def smallest_side(layers: Iterable[str]) -> int:
-    """Shortest side, in pixels, of a picture that has a position at each of the layers: each block halves it."""
-    return int(2 ** (max((int(layer[4]) for layer in layers), default=1) - 1))
 
 
 def _folded(weight: Tensor, convention: str) -> Tensor:

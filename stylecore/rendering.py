@@ -81,11 +81,11 @@ class Result:
     """
 
     index: int
-    pixels: np.ndarray | None = None
-    alpha: np.ndarray | None = None
+    pixels: np.ndarray | None = field(default=None, repr=False)
+    alpha: np.ndarray | None = field(default=None, repr=False)
     failure: StylepressError | None = None
     losses: dict[str, float] = field(default_factory=dict)
-    curve: tuple[tuple[int, float], ...] = ()
+    curve: tuple[tuple[int, float], ...] = field(default=(), repr=False)
     steps: int = 0
     stop_reason: str = ""
     seconds: dict[str, float] = field(default_factory=dict)

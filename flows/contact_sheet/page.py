@@ -23,7 +23,7 @@ class Tile:
 
     picture: Callable[[], Image.Image] | None
     note: str = ""
-    state: Literal["done", "failed", "missing"] = "done"
+    state: Literal["done", "failed", "missing", "left out"] = "done"
 
 
 @dataclass(frozen=True)

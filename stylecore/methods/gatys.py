@@ -14,7 +14,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylecore import images
-from stylecore.encoder import Encoder, smallest_side
+from stylecore.architectures import smallest_side
+from stylecore.encoder import Encoder
 from stylecore.methods.batch import Member, Moment, tensor_of
 from stylecore.objective import Constants, Objective, Targets
 from stylecore.optimize import Evaluate, Step, adam, lbfgs

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from studies import HEAD, ONE, blocks_of, cells_of, paint, read
 
-from flows import cells, inputs
+from flows import cells, inputs, variation
 from flows.manifest import load
 from flows.source import ManifestError
 from stylecore.settings import Settings
@@ -133,8 +133,17 @@ def test_what_varies(folder):
         "jobs: [{grid: {seed: [0], size: [64, 128]}, override: [{when: {seed: 0}, set: {steps: 4}}],"
         " add: [{content: a, style: x, tv_weight: 2}]}]"
     )
-    (block,) = blocks_of(read(folder, ONE + text))
-    assert block.varying() == ["size", "steps", "tv_weight"]
+    assert variation.varying(blocks_of(read(folder, ONE + text))) == ["size", "steps", "tv_weight"]
+
+
+def test_what_varies_between_jobs_varies_too(folder):
+    text = "jobs: [{grid: {seed: [0, 1], size: [64]}}, {grid: {seed: [0, 1], init: [noise], size: [64]}}]"
+    assert variation.varying(blocks_of(read(folder, ONE + text))) == ["seed", "init"]
+
+
+def test_values_come_in_the_order_written(folder):
+    text = "jobs: [{grid: {seed: [3, {value: 1, label: one}, 2]}}, {grid: {seed: [5, 3]}}]"
+    assert variation.orders(blocks_of(read(folder, ONE + text)))["seed"] == ["3", "one", "2", "5"]
 
 
 # mistakes that only show beside the pictures
@@ -259,10 +268,10 @@ def test_a_sample_is_reproducible_and_depends_on_its_seed(folder):
     assert 5 not in with_exclude
 
 
-def test_a_sample_reaches_added_cells_and_every_position(folder):
-    text = "jobs: [{grid: {seed: [0, 1]}, add: [{content: a, style: x, seed: 7}], sample: {count: 1, seed: %d}}]"
-    found = {cells_of(read(folder, ONE + text % seed))[0].settings.seed for seed in range(30)}
-    assert found == {0, 1, 7}
+def test_a_sample_keeps_added_cells_and_reaches_every_position(folder):
+    text = "jobs: [{grid: {seed: [0, 1]}, add: [{content: a, style: x, seed: 7}], sample: {count: 2, seed: %d}}]"
+    found = {tuple(c.settings.seed for c in cells_of(read(folder, ONE + text % seed))) for seed in range(30)}
+    assert found == {(0, 7), (1, 7)}
 
 
 MILLION = {

@@ -41,7 +41,7 @@ from stylecore.settings import Settings
         (-1e5, "-1e5"),
         (-0.25, "-0.25"),
         (float("nan"), "nan"),
-        (None, "auto"),
+        (None, "none"),
         (True, "true"),
         ("lbfgs", "lbfgs"),
         ({"relu4_2": 1.0}, "relu4_2"),

@@ -10,7 +10,8 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylecore import weights
-from stylecore.encoder import Encoder, computing_type, smallest_side, warm_encoder
+from stylecore.architectures import smallest_side
+from stylecore.encoder import Encoder, computing_type, warm_encoder
 from stylecore.errors import SettingError
 
 LAYERS = ["conv1_1", "relu1_1", "relu1_2", "conv2_1", "relu3_1", "conv4_2", "relu4_2", "conv5_1", "relu5_1"]
