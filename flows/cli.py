@@ -33,6 +33,10 @@ Sets = Annotated[
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout and nothing else.")]
 To = Annotated[str | None, Parameter(name="--to", help="Folder or s3://bucket/prefix, instead of the manifest's.")]
 _AT_LEAST_ONE = Number(gte=1)
+CopyTo = Annotated[
+    str | None, Parameter(name="--to", help="Also copy gallery, pictures and sheets to this folder or s3:// prefix.")
+]
+TryTo = Annotated[str | None, Parameter(name="--to", help="An output to try to write to; nothing is left there.")]
 Limit = Annotated[int | None, Parameter(name="--limit", validator=_AT_LEAST_ONE, help="The first so many cells only.")]
 
 
@@ -176,14 +180,13 @@ def sheets(out: str, *, manifest: str | None = None) -> int:
 
 
 @app.command
-def gallery(out: str, *, to: To = None) -> int:
+def gallery(out: str, *, to: CopyTo = None) -> int:
     """Build the gallery of an output again, from its receipts.
 
     Example: stylepress gallery out/coastal-study
 
     Args:
         out: folder or s3://bucket/prefix that a run has written.
-        to: also copy the gallery, with the pictures and sheets it shows, to this place.
     """
     from flows import gallery as pages
     from flows.output import drawn_sheets, last_run, open_output, title_of
@@ -239,7 +242,7 @@ def reproduce(
 
 
 @app.command
-def doctor(*, to: To = None) -> int:
+def doctor(*, to: TryTo = None) -> int:
     """Look at devices, weights, storage and Prefect: what works, what does not, how to mend it.
 
     Example: stylepress doctor --to s3://studio/test

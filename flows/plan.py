@@ -17,7 +17,8 @@ from flows.nearest import Nearest
 from flows.receipts import Ledger, faults
 from flows.source import ManifestError, Problem
 from flows.store import Store
-from stylecore.images import EXTENSIONS
+from stylecore.architectures import smallest_side
+from stylecore.images import EXTENSIONS, canvas
 
 _MOST_CHECKED = 10_000
 REASONS = ("done", "new", "changed", "picture missing", "picture altered", "bad input")
@@ -198,5 +199,19 @@ def _contradictions(loaded: Loaded, blocks: Iterable[Block]) -> Iterator[Problem
         try:
             cell = attempt()
             _check_layers(loaded, cell, encoders.source(cell.settings.encoder).layers)
+            yield from _too_small(loaded, cell)
         except ManifestError as error:
             yield from error.problems
+
+
+def _too_small(loaded: Loaded, cell: Cell) -> Iterator[Problem]:
+    """Sizes at which a cell's picture has no position left at its deepest layer."""
+    picture, settings = cell.content, cell.settings
+    least = smallest_side([*settings.content_layers, *settings.style_layers])
+    for size in settings.sizes() if settings.scales != "auto" else [settings.size]:
+        if picture and picture.width and min(shape := canvas(picture.width, picture.height, size)) < least:
+            said = f"{picture.name} has {shape[0]}×{shape[1]} pixels at size {size}, too few for the encoder's layers"
+            message = f"{said}: both sides need at least {least}; raise size, or set scales: 1"
+            named = next((p for p in (("defaults", "scales"), ("defaults", "size")) if p in loaded.document.places), ())
+            yield Problem(message, loaded.document.place(named))
+            return
