@@ -78,5 +78,5 @@ CMD ["stylepress", "--help"]
 ARG SOURCE_URL=
 LABEL org.opencontainers.image.title="stylepress" \
       org.opencontainers.image.description="Batch renderer for neural style transfer, and its Prefect worker" \
-      org.opencontainers.image.licenses="MIT AND CC-BY-4.0" \
+      org.opencontainers.image.licenses="MIT AND CC-BY-4.0 AND CC0-1.0 AND Bitstream-Vera" \
       org.opencontainers.image.source="${SOURCE_URL}"
