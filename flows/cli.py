@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import warnings
 from importlib.metadata import version
@@ -270,6 +271,7 @@ def run(arguments: list[str]) -> int:
     warnings.filterwarnings("ignore", module="PIL")
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
     except CycloptsError as error:
         complain(f"{error}\n`stylepress --help` shows what there is.")
         return Exit.WRONG_COMMAND
@@ -282,7 +284,8 @@ def run(arguments: list[str]) -> int:
         complain("interrupted")
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
+        # what is left in the buffer has no reader; flushed at exit, it would end the process with 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
     return code if isinstance(code, int) else Exit.OK
 
