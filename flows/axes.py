@@ -82,6 +82,15 @@ def product(axes: Sequence[Axis]) -> Iterator[Choice]:
             yield first | rest
 
 
+def combination(axes: Sequence[Axis], index: int) -> Choice:
+    """One combination of positions, by its number from 0 in the order of `product`."""
+    choice: Choice = {}
+    for axis in reversed(axes):
+        index, position = divmod(index, len(axis))
+        choice = axis[position] | choice
+    return choice
+
+
 def count_fulfilled(
     axes: Sequence[Axis],
     conditions: Sequence[Mapping[str, Any]],

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import chunks, gallery, manifest, plan, previews, sheets, shelf
+from flows import checkpoints, chunks, gallery, manifest, plan, previews, sheets, shelf
 from flows.inputs import output_of, root_of
 from flows.keys import Encoders
 from flows.manifest import Loaded
@@ -164,6 +164,7 @@ def make_chunks(batch: Batch, workers: int) -> list[Chunk]:
             to=_absolute(batch.store.url),
             format=output.format,
             embed=output.embed,
+            checkpoint=batch.loaded.manifest.run.checkpoint,
         )
         for items in chunks.divide(batch.plan, seconds, workers)
     ]
@@ -195,9 +196,11 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     todo = batch.plan.to_render()
     allowed = batch.loaded.manifest.run.failures_allowed(len(todo))
     known = len(summary.failures)
+    unfinished = {item.key for item in todo}
     stop = Stop()
 
     def take(outcome: Outcome) -> None:
+        unfinished.discard(outcome.key)
         if outcome.status == "failed":
             item = by_key[outcome.key]
             summary.failures.append(failure(batch, item, outcome.kind, outcome.message))
@@ -213,6 +216,7 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     summary.remaining = summary.cells - summary.rendered - summary.skipped - len(summary.failures)
     summary.stopped = stop.reason if summary.remaining else ""
     finish(batch, log)
+    checkpoints.clear(batch.store, unfinished)
     summary.seconds = time.monotonic() - began
     batch.store.write(f"runs/{summary.run}.json", encoded({**summary.to_dict(), "to": "."}), "application/json")
     return summary

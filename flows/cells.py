@@ -1,27 +1,30 @@
 """The parameter space of a manifest: lazy, ordered, counted without being expanded.
 
 A job's cells are content × style (or pairs of them) × the axes of `grid` in the order written × the one axis that
-`zip` makes. Then `exclude` removes cells as the axes made them, `override` changes settings of cells as the axes made
-them, each override in turn, `add` appends cells, and `sample` draws a subset that keeps what was added.
+`zip` makes; a method that uses no style has one cell for all of them. Then `exclude` removes cells as the axes made
+them, `override` changes settings of cells as the axes made them, each override in turn, `add` appends cells, and
+`sample` draws a subset that keeps what was added.
 """
 
 from __future__ import annotations
 
 import random
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from flows.axes import PICTURES, Axis, AxisValue, Choice, count_fulfilled, product, read_axis
-from flows.inputs import STARTS, Input, Inputs, lookup, suggestion
+from flows.axes import PICTURES, Axis, AxisValue, Choice, combination, product, read_axis
+from flows.deciding import Base, Condition, repeats, uses
+from flows.inputs import Inputs, lookup, suggestion
 from flows.manifest import Job, Loaded
+from flows.pictures import Input
 from flows.source import ManifestError, Path, Problem
 from stylecore import settings
 from stylecore.errors import SettingError
-from stylecore.methods import METHODS
 from stylecore.settings import Settings
+from stylecore.values import STARTS
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Cell:
     """One fully resolved render.
 
     Attributes:
-        content: content picture, None where the method needs none.
-        style: style picture, None where the method needs none.
+        content: content picture, None where the method uses none.
+        style: style picture or blend, None where the method uses none.
         init: picture to start from where `settings.init` names one.
         settings: every setting.
         labels: what the manifest calls values of its axes, by setting.
@@ -43,9 +46,14 @@ class Cell:
     labels: dict[str, str] = field(default_factory=dict)
 
     @property
-    def pictures(self) -> tuple[Input, ...]:
-        """All pictures that the cell is made of."""
+    def inputs(self) -> tuple[Input, ...]:
+        """What it is made of: content, style, and what it starts from."""
         return tuple(picture for picture in (self.content, self.style, self.init) if picture)
+
+    @property
+    def pictures(self) -> tuple[Input, ...]:
+        """Every file that it is made of, masks among them."""
+        return tuple(file for picture in self.inputs for file in picture.files)
 
 
 class Block:
@@ -65,12 +73,16 @@ class Block:
         self.job, self.path, self.loaded, self.inputs = job, path, loaded, inputs
         self._problems: list[Problem] = []
         self.defaults = {name: settings.parse(name, raw) for name, raw in loaded.manifest.defaults.items()}
-        self.axes = [*self._picture_axes(), *self._setting_axes()]
+        along = self._setting_axes()
+        self._methods = Base(along, self.defaults).methods()
+        self.axes = [*self._picture_axes(), *along]
+        self._base = Base(self.axes, self.defaults)
+        self._repeats = repeats(self.axes, self._methods)
         self.excludes = [self._match(part, ("exclude", n)) for n, part in enumerate(job.exclude)]
         whens = [self._match(part.when, ("override", n, "when")) for n, part in enumerate(job.override)]
         changes = [{name: settings.parse(name, raw) for name, raw in part.set.items()} for part in job.override]
         self.overrides = list(zip(whens, changes, strict=True))
-        self._counts = count_fulfilled(self.axes, [*self.excludes, *whens], self._decided_by, self._agrees)
+        self._counts = self._counted([*self.excludes, *whens])
         self._check_matches()
         if self._problems:
             raise loaded.error(self._problems)
@@ -81,10 +93,10 @@ class Block:
         if along is not None:
             yield from (along[index].value for index in range(len(along)))
         elif self.axes:
-            yield self._value({}, name)
+            yield self._base.value({}, name)
         yield from (changes[name] for _, changes in self.overrides if name in changes)
         for part in self.job.add:
-            yield settings.parse(name, part[name]) if name in part else self._value({}, name)
+            yield settings.parse(name, part[name]) if name in part else self._base.value({}, name)
 
     def __len__(self) -> int:
         """Number of cells; at most `sys.maxsize`, which is all that `len` can say."""
@@ -106,34 +118,31 @@ class Block:
         draw = random.Random(sample.seed).sample  # noqa: S311 - no secret
         # cells that somebody wrote down one by one are kept before any that axes made
         kept = sorted(draw(range(min(in_grid, sys.maxsize)), max(0, sample.count - len(added))))
-        if self.excludes:
+        if self.excludes or self._repeats:
             wanted = set(kept)
             yield from (make for index, make in enumerate(self._grid()) if index in wanted)
         else:
-            yield from (self._maker(self._combination(index)) for index in kept)
+            yield from (self._maker(combination(self.axes, index)) for index in kept)
         yield from (added[index] for index in sorted(draw(range(len(added)), min(len(added), sample.count))))
-
-    def _combination(self, index: int) -> Choice:
-        """One combination of positions, by its number in the order of `product`."""
-        choice: Choice = {}
-        for axis in reversed(self.axes):
-            index, position = divmod(index, len(axis))
-            choice = axis[position] | choice
-        return choice
 
     def _unsampled(self) -> int:
         excluding = (1 << len(self.excludes)) - 1
         return sum(n for bits, n in self._counts.items() if not bits & excluding) + len(self.job.add)
 
+    def _counted(self, conditions: list[Condition]) -> Counter[int]:
+        """Number of cells of the axes for each set of conditions they fulfil; repeated ones are none."""
+        counts = self._base.count([*conditions, *self._repeats])
+        return Counter({bits: n for bits, n in counts.items() if not bits >> len(conditions)})
+
     def _picture_axes(self) -> list[Axis]:
-        pictures = {kind: [AxisValue(i, i.label) for i in getattr(self.inputs, kind)] for kind in PICTURES}
-        method = self.defaults.get("method", Settings.method)
-        needed = {"content": METHODS[method].needs_content, "style": METHODS[method].needs_style}
-        used = {kind: pictures[kind] for kind in PICTURES if needed[kind]}
-        for kind, found in used.items():
-            if not (found or self.job.add or self.inputs.problems):
-                message = f"method {method} needs at least one picture under inputs.{kind}"
-                self._problems.append(Problem(message, self.loaded.document.place(("inputs", kind))))
+        used: dict[str, list[AxisValue]] = {}
+        for kind in PICTURES:
+            if needing := sorted(uses(kind, self._methods)):
+                used[kind] = [AxisValue(picture, picture.label) for picture in getattr(self.inputs, kind)]
+                if not (used[kind] or self.job.add or self.inputs.problems):
+                    message = f"method {needing[0]} needs at least one picture under inputs.{kind}"
+                    said = f"{message}: add {kind}: [PATH], or sample:NAME for a picture that ships"
+                    self._problems.append(Problem(said, self.loaded.document.place(("inputs", kind))))
         if self.job.pair == "zip" and len(used) == len(PICTURES):
             contents, styles = (len(used[kind]) for kind in PICTURES)
             if contents == styles:
@@ -148,60 +157,45 @@ class Block:
             axes.append(Axis({name: read_axis(name, raw) for name, raw in self.job.zip.items()}))
         return axes
 
-    def _match(self, part: dict[str, Any], path: Path) -> dict[str, Any]:
-        """A condition with values in canonical form; pictures become sets of names."""
-        match: dict[str, Any] = {}
-        for name, raw in part.items():
-            if name in PICTURES:
-                wanted = lookup(getattr(self.inputs, name), str(raw))
-                if not wanted and not self.inputs.problems:
-                    near = suggestion(getattr(self.inputs, name), str(raw))
-                    self._wrong((*path, name), f"{name}: {raw!r} is none of inputs.{name}{near}")
-                match[name] = {i.name for i in wanted}
-            else:
-                match[name] = settings.parse(name, raw)
+    def _match(self, part: dict[str, Any], path: Path) -> Condition:
+        """A condition with values in canonical form; one on a picture is met only where the method uses it."""
+        match: dict[str, Any] = {n: settings.parse(n, raw) for n, raw in part.items() if n not in PICTURES}
+        for name in PICTURES:
+            if name in part:
+                known, said = getattr(self.inputs, name), str(part[name])
+                match[name] = frozenset(lookup(known, said))
+                if not match[name] and not self.inputs.problems:
+                    near = suggestion(known, said)
+                    self._wrong((*path, name), f"{name}: {part[name]!r} is none of inputs.{name}{near}")
+                wanted = match.get("method", self._methods)
+                match["method"] = uses(name, wanted if isinstance(wanted, frozenset) else [wanted])
         return match
-
-    def _value(self, choice: Choice, name: str) -> Any:
-        if name in choice:
-            return choice[name].value
-        if name in self.defaults:
-            return self.defaults[name]
-        return _preset(choice["preset"].value if "preset" in choice else self.defaults.get("preset"))[name]
-
-    def _decided_by(self, name: str) -> str:
-        """The name along an axis that decides a setting: itself, the preset, or nothing that varies."""
-        along = [name for axis in self.axes for name in axis.columns]
-        return name if name in along else "preset" if "preset" in along and name not in self.defaults else ""
-
-    def _agrees(self, choice: Choice, name: str, wanted: Any) -> bool:
-        value = self._value(choice, name)
-        return value.name in wanted if name in PICTURES else bool(value == wanted)
-
-    def _matches(self, match: dict[str, Any], choice: Choice) -> bool:
-        return all(self._agrees(choice, name, wanted) for name, wanted in match.items())
 
     def _check_matches(self) -> None:
         """Every `exclude` and `override` must match a cell, or it says something other than its author meant."""
         excluding = (1 << len(self.excludes)) - 1
-        places: list[tuple[Path, dict[str, Any]]] = [(("exclude", n), m) for n, m in enumerate(self.excludes)]
-        places += [(("override", n, "when"), m) for n, (m, _) in enumerate(self.overrides)]
+        places: list[tuple[Path, Condition, dict[str, Any]]] = [
+            *((("exclude", n), self.excludes[n], part) for n, part in enumerate(self.job.exclude)),
+            *((("override", n, "when"), self.overrides[n][0], part.when) for n, part in enumerate(self.job.override)),
+        ]
         if not self._counts and (self._problems or self.inputs.problems):
             return
-        for number, (path, match) in enumerate(places):
+        for number, (path, match, written) in enumerate(places):
             if any(not match[name] or self.inputs.problems for name in PICTURES if name in match):
                 continue  # what is wrong with the pictures is said already
+            said = ", ".join(f"{name}: {raw}" for name, raw in written.items())
             hits = [bits for bits in self._counts if bits >> number & 1]
             if not hits:
-                self._wrong(path, f"{path[0]}: no cell of this job has {_said(match)}")
+                self._wrong(path, f"{path[0]}: no cell of this job has {said}")
             elif path[0] == "override" and all(bits & excluding for bits in hits):
-                self._wrong(path, f"override: exclude removes every cell that has {_said(match)}")
+                self._wrong(path, f"override: exclude removes every cell that has {said}")
         if self._counts and not self._unsampled():
             self._wrong(("exclude",), "exclude: this removes every cell of the job")
 
     def _grid(self) -> Iterator[Callable[[], Cell]]:
+        left_out = [*self._repeats, *self.excludes]
         for choice in product(self.axes):
-            if not any(self._matches(match, choice) for match in self.excludes):
+            if not any(self._base.fulfils(choice, condition) for condition in left_out):
                 yield self._maker(choice)
 
     def _maker(self, choice: Choice) -> Callable[[], Cell]:
@@ -214,60 +208,72 @@ class Block:
     def _cell(self, choice: Choice) -> Cell:
         values = {**self.defaults, **{n: v.value for n, v in choice.items() if n not in PICTURES}}
         for match, changes in self.overrides:
-            if self._matches(match, choice):
+            if self._base.fulfils(choice, match):
                 values |= changes
         labels = {n: v.label for n, v in choice.items() if v.label and n not in PICTURES and values[n] == v.value}
-        pictures = {kind: choice[kind].value for kind in PICTURES if kind in choice}
+        method = self._base.value(choice, "method")
+        pictures = {kind: choice[kind].value for kind in PICTURES if kind in choice and uses(kind, [method])}
         return self._resolved(pictures, values, labels, ())
 
     def _added_cell(self, number: int, part: dict[str, Any]) -> Cell:
-        path: Path = ("add", number)
         values = {**self.defaults, **{n: settings.parse(n, raw) for n, raw in part.items() if n not in PICTURES}}
-        method = METHODS[values.get("method", Settings.method)]
         pictures = {}
-        for kind, needed in (("content", method.needs_content), ("style", method.needs_style)):
-            if kind in part:
-                known = lookup(getattr(self.inputs, kind), str(part[kind]))
-                pictures[kind] = known[0] if known else self.inputs.others[str(part[kind])]
-            elif needed:
-                message = f"add: {kind!r} is missing; a cell of this method needs one"
-                raise self.loaded.error([Problem(message, self.loaded.document.place((*self.path, *path)))])
-        return self._resolved(pictures, values, {}, path)
+        for kind in (kind for kind in PICTURES if kind in part):
+            known = lookup(getattr(self.inputs, kind), str(part[kind]))
+            pictures[kind] = known[0] if known else self.inputs.others[str(part[kind])]
+        return self._resolved(pictures, values, {}, ("add", number))
 
     def _resolved(self, pictures: dict[str, Input], values: dict[str, Any], labels: dict[str, str], path: Path) -> Cell:
         try:
             resolved = Settings.resolve(values)
         except SettingError as error:
             raise self._contradiction(error, path) from None
-        init = None if resolved.init in STARTS else self.inputs.others[resolved.init]
-        return Cell(pictures.get("content"), pictures.get("style"), init, resolved, labels)
+        pictures = {kind: picture for kind, picture in pictures.items() if uses(kind, [resolved.method])}
+        for kind in PICTURES:
+            if kind not in pictures and uses(kind, [resolved.method]):
+                raise self._lacking(kind, resolved.method, path)
+        content, style = pictures.get("content"), pictures.get("style")
+        if content and content.masks:
+            content = self._masked(content, style)
+        named = isinstance(resolved.init, str) and resolved.init not in STARTS
+        init = self.inputs.others[str(resolved.init)] if named else None
+        return Cell(content, style, init, resolved, labels)
+
+    def _lacking(self, kind: str, method: str, path: Path) -> Exception:
+        if path:
+            message = f"add: {kind!r} is missing; a cell of method {method} needs one"
+            return self.loaded.error([Problem(message, self.loaded.document.place((*self.path, *path)))])
+        message = f"method: {method} needs a {kind} picture, and this cell has none: the method of its axes uses none"
+        return self._contradiction(SettingError("method", message), path)
+
+    def _masked(self, content: Input, style: Input | None) -> Input:
+        """The content with a mask for each part of the style; without masks where there is no style to apply."""
+        if style is None:
+            return replace(content, masks=())
+        parts, masks = len(style.pictures), len(content.masks)
+        if parts == masks:
+            return content
+        numbers = f"masks: {content.label} has {masks} and the style {style.label} is made of {parts}"
+        said = f"{numbers} {'pictures' if parts > 1 else 'picture'}; expected a mask for each, or none"
+        raise self.loaded.error([Problem(said, content.place)])
 
     def _contradiction(self, error: SettingError, path: Path) -> Exception:
         """The error at the nearest place that the manifest gives for its setting."""
         places = self.loaded.document.places
-        candidates: list[Path] = [
-            (*self.path, *path, error.setting),
-            *((*self.path, "override", n, "set", error.setting) for n in range(len(self.overrides))),
-            (*self.path, "grid", error.setting),
-            (*self.path, "zip", error.setting),
-            ("defaults", error.setting),
+        owners: list[Path] = [
             (*self.path, *path),
+            *((*self.path, "override", n, "set") for n in range(len(self.overrides))),
+            (*self.path, "grid"),
+            (*self.path, "zip"),
+            ("defaults",),
         ]
-        found = next((c for c in candidates if c in places), self.path)
+        # a value that the manifest does not name is one that its preset or its method supplies
+        candidates = [(*owner, name) for name in (error.setting, "preset", "method") for owner in owners]
+        found = next((c for c in candidates if c in places), (*self.path, *path))
         return self.loaded.error([Problem(str(error), self.loaded.document.place(found))])
 
     def _wrong(self, path: Path, message: str) -> None:
         self._problems.append(Problem(message, self.loaded.document.place((*self.path, *path))))
-
-
-@cache
-def _preset(name: str | None) -> dict[str, Any]:
-    """Every setting's value where nothing but a preset is given."""
-    return vars(Settings.resolve({"preset": name}))
-
-
-def _said(match: dict[str, Any]) -> str:
-    return ", ".join(f"{n}: {'/'.join(sorted(v)) if isinstance(v, set) else v}" for n, v in match.items())
 
 
 def blocks(loaded: Loaded, inputs: Inputs) -> list[Block]:
@@ -285,27 +291,3 @@ def blocks(loaded: Loaded, inputs: Inputs) -> list[Block]:
     if problems:
         raise loaded.error(problems)
     return made
-
-
-def pictures_named(loaded: Loaded) -> dict[str, Path]:
-    """Pictures that a manifest names outside `inputs`: as `init`, or in cells that it adds; and where it names them."""
-    manifest = loaded.manifest
-
-    def named() -> Iterator[tuple[Path, Any]]:
-        yield ("defaults", "init"), manifest.defaults.get("init")
-        for number, job in enumerate(manifest.jobs):
-            for key, axes in (("grid", job.grid), ("zip", job.zip)):
-                raw = axes.get("init")
-                for index, value in enumerate(raw if isinstance(raw, list) else ()):
-                    yield ("jobs", number, key, "init", index), value.get("value") if isinstance(value, dict) else value
-            for index, part in enumerate(job.override):
-                yield ("jobs", number, "override", index, "set", "init"), part.set.get("init")
-            for index, added in enumerate(job.add):
-                for name in ("init", *PICTURES):
-                    yield ("jobs", number, "add", index, name), added.get(name)
-
-    found: dict[str, Path] = {}
-    for path, raw in named():
-        if raw is not None and raw not in STARTS:
-            found.setdefault(str(raw), path)
-    return found

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
-from cyclopts.validators import Number
 
 from flows.console import Exit, complain, exit_code, print_json, say
+from flows.options import AT_LEAST_ONE, CopyTo, Json, Limit, Sets, To, TryTo
+from flows.score_command import score
 from flows.weights_commands import weights_app
 from stylecore.errors import StylepressError
 
@@ -26,19 +27,7 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 app.command(weights_app)
-
-Sets = Annotated[
-    list[str] | None,
-    Parameter(name="--set", help="Change any key of the manifest: --set defaults.steps=50 (repeatable)."),
-]
-Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document on stdout and nothing else.")]
-To = Annotated[str | None, Parameter(name="--to", help="Folder or s3://bucket/prefix, instead of the manifest's.")]
-_AT_LEAST_ONE = Number(gte=1)
-CopyTo = Annotated[
-    str | None, Parameter(name="--to", help="Also copy gallery, pictures and sheets to this folder or s3:// prefix.")
-]
-TryTo = Annotated[str | None, Parameter(name="--to", help="An output to try to write to; nothing is left there.")]
-Limit = Annotated[int | None, Parameter(name="--limit", validator=_AT_LEAST_ONE, help="The first so many cells only.")]
+app.command(score)
 
 
 @app.command
@@ -66,12 +55,12 @@ def render(
     limit: Limit = None,
     engine: Literal["local", "dask", "ray"] = "local",
     address: str | None = None,
-    workers: Annotated[int | None, Parameter(validator=_AT_LEAST_ONE)] = None,
+    workers: Annotated[int | None, Parameter(validator=AT_LEAST_ONE)] = None,
     json_: Json = False,
 ) -> int:
     """Render what a manifest asks for and its output lacks.
 
-    Run it again at any time: what is finished stays, what is missing or changed is rendered.
+    Run it again at any time: what is finished stays, what was cut short goes on, all else is rendered.
 
     Example: stylepress render manifest.yaml --set defaults.size=384 --limit 4
 
@@ -81,12 +70,13 @@ def render(
         address: of a running cluster, such as tcp://scheduler:8786.
         workers: number of workers; by default one for each GPU, or one that uses all cores.
     """
-    from flows import batch, local_prefect, report
+    from flows import advice, batch, local_prefect, report
     from flows.summary import Summary
 
     # what can be known to be wrong without Prefect is said before its server is started
     loaded = batch.read_manifest(manifest, set_)
     batch.open_target(loaded, to).check_writable()
+    complain(*advice.notes(loaded))
     local_prefect.set_defaults()
     answer = local_prefect.run(
         manifest=manifest, to=to, overrides=set_, limit=limit, engine=engine, address=address, workers=workers
@@ -111,13 +101,14 @@ def plan(manifest: str, *, to: To = None, set_: Sets = None, limit: Limit = None
     Args:
         manifest: a file or s3:// address.
     """
-    from flows import batch, chunks, report
+    from flows import advice, batch, chunks, report
     from flows import plan as planning
     from flows.devices import choose
     from flows.receipts import read_ledger
 
     loaded = batch.read_manifest(manifest, set_)
     store = batch.open_target(loaded, to)
+    complain(*advice.notes(loaded))
     if store.url.startswith("s3://"):
         store.check_readable()
     planned = planning.make(loaded, store, read_ledger(store), limit=limit)
@@ -138,10 +129,12 @@ def check(manifest: str, *, set_: Sets = None) -> int:
     Args:
         manifest: a file or s3:// address.
     """
-    from flows import batch
+    from flows import advice, batch
     from flows import plan as planning
 
-    count, faults = planning.check(batch.read_manifest(manifest, set_, lenient=True))
+    loaded = batch.read_manifest(manifest, set_, lenient=True)
+    count, faults = planning.check(loaded)
+    complain(*advice.notes(loaded))
     for fault in faults:
         complain(f"{manifest}: {fault}")
     if faults:

@@ -6,7 +6,7 @@ import math
 import os
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 from flows.cells import Cell
 from stylecore.architectures import ARCHITECTURES
 from stylecore.errors import SettingError
-from stylecore.images import canvas
 from stylecore.settings import Settings
 
 # Arithmetic reached while nothing was measured yet, in operations per second: a core of a current server processor,
@@ -22,6 +21,7 @@ from stylecore.settings import Settings
 _CORE_RATE, _GPU_RATE = 120e9, 100e12
 _BYTES_PER_PIXEL = {"activations": 2000, "pair": 24}  # bf16 VGG-19 to relu5_1; one step and gradient change of L-BFGS
 _PNG_BYTES_PER_PIXEL = 1.9
+_UNKNOWN = 1024  # sides in pixels of a picture whose header cannot be read
 
 
 @dataclass(frozen=True)
@@ -50,20 +50,17 @@ def estimate(cells: Iterable[Cell], receipts: Iterable[dict[str, Any]]) -> Estim
     rate, basis = _rate(receipts)
     seconds, memory, total = 0.0, 0, 0.0
     for cell in cells:
-        pixels = _pixels(cell, cell.settings.size)
-        seconds += operations(cell) / rate
+        pixels = math.prod(_canvases(cell)[-1])
+        seconds += min(operations(cell) / rate, cell.settings.time_limit or math.inf)
         per_pixel = _BYTES_PER_PIXEL["activations"] + _BYTES_PER_PIXEL["pair"] * cell.settings.history_size
         memory = max(memory, int(pixels * per_pixel))
-        total += pixels * _PNG_BYTES_PER_PIXEL
+        total += pixels * _PNG_BYTES_PER_PIXEL * (1 + _snapshots(cell))
     return Estimate(seconds, memory, int(total), basis)
 
 
 def operations(cell: Cell) -> float:
     """Floating-point operations of a cell: forward and backward passes of its encoder over all steps and scales."""
-    settings = cell.settings
-    sizes = settings.sizes()
-    per_pixel = operations_per_pixel(settings)
-    return sum(settings.steps / len(sizes) * _pixels(cell, size) * per_pixel for size in sizes)
+    return _pixel_steps(cell.settings, _canvases(cell)) * operations_per_pixel(cell.settings)
 
 
 def operations_per_pixel(settings: Settings) -> float:
@@ -72,8 +69,7 @@ def operations_per_pixel(settings: Settings) -> float:
     A multiplication and an addition for each weight and position, once forward and once backward to the pixels.
     """
     name = settings.encoder.split("-")[0] if isinstance(settings.encoder, str) else settings.encoder["arch"]
-    layers = (*settings.content_layers, *settings.style_layers)
-    return _operations(name, frozenset(layer.replace("relu", "conv") for layer in layers))
+    return _operations(name, frozenset(layer.replace("relu", "conv") for layer in settings.layers()))
 
 
 @cache
@@ -83,12 +79,22 @@ def _operations(architecture: str, wanted: frozenset[str]) -> float:
     return sum(2 * 2 * 9 * c.channels_in * c.channels_out * 4.0 ** (1 - c.block) for c in convolutions[: deepest + 1])
 
 
-def _pixels(cell: Cell, size: int) -> int:
+def _canvases(cell: Cell) -> list[tuple[int, int]]:
+    """Width and height of a cell's canvases, coarse to fine; a picture that cannot be read counts as a square."""
     picture = cell.content or cell.style
-    if picture is None or not picture.width:
-        return size * size
-    width, height = canvas(picture.width, picture.height, size)
-    return width * height
+    shape = (picture.width, picture.height) if picture and picture.width else (_UNKNOWN, _UNKNOWN)
+    return cell.settings.canvases(*shape)
+
+
+def _pixel_steps(settings: Settings, canvases: list[tuple[int, int]]) -> float:
+    """Pixels of each canvas times the steps on it, all together."""
+    return sum(steps * math.prod(sides) for steps, sides in zip(settings.shares(len(canvases)), canvases, strict=True))
+
+
+def _snapshots(cell: Cell) -> int:
+    """Number of pictures that a cell keeps besides its result."""
+    kept, steps = cell.settings.snapshots, sum(cell.settings.shares(len(_canvases(cell))))
+    return steps // kept["every"] if isinstance(kept, dict) else sum(step <= steps for step in kept or ())
 
 
 def _rate(receipts: Iterable[dict[str, Any]]) -> tuple[float, str]:
@@ -98,11 +104,11 @@ def _rate(receipts: Iterable[dict[str, Any]]) -> tuple[float, str]:
         try:
             picture, seconds = receipt["picture"], receipt["timing"]["render"]
             settings = Settings(**receipt["cell"]["settings"])
-            share = receipt["result"]["steps"] / len(settings.sizes())
-            pixels = sum(
-                picture["width"] * picture["height"] * (size / settings.size) ** 2 for size in settings.sizes()
-            )
-            rate = share * pixels * operations_per_pixel(settings) / seconds
+            sides = picture["width"], picture["height"]
+            canvases = replace(settings, size=max(sides)).canvases(*sides)
+            done = receipt["result"]["steps"] - (receipt["result"].get("resumed_from") or 0)
+            share = done / sum(settings.shares(len(canvases)))
+            rate = share * _pixel_steps(settings, canvases) * operations_per_pixel(settings) / seconds
         except (KeyError, TypeError, ValueError, ArithmeticError, SettingError):
             continue  # a receipt of another version must not stop a plan
         if 0 < rate < math.inf:

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from flows import naming
-from flows.receipts import Ledger
+from flows.receipts import Ledger, extras_of
 from flows.store import Store
 
 _TEMPLATES = Path(__file__).parent / "templates"
 PAGE = "gallery/index.html"
 _CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".json": "application/json"}
-_PICTURE_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".webp": "image/webp", ".tif": "image/tiff"}
+_PICTURE_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".tif": "image/tiff",
+    ".gif": "image/gif",
+}
 
 
 def build(store: Store, ledger: Ledger, title: str, sheets: Iterable[str]) -> str:
@@ -36,7 +42,7 @@ def build(store: Store, ledger: Ledger, title: str, sheets: Iterable[str]) -> st
     environment = Environment(loader=FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True)
     receipts = [r for r in ledger.receipts.values() if r["picture"]["path"] in ledger.pictures]
     varying = _varying(receipts)
-    pictures = sorted((_picture(r, varying) for r in receipts), key=lambda p: p["path"])
+    pictures = sorted((_picture(r, varying, ledger) for r in receipts), key=lambda p: p["path"])
     page = environment.get_template("gallery.html").render(title=title, pictures=pictures, sheets=list(sheets))
     _write_changed(store, "gallery/gallery.css", (_TEMPLATES / "gallery.css").read_bytes())
     _write_changed(store, PAGE, page.encode())
@@ -57,12 +63,13 @@ def _varying(receipts: list[dict[str, Any]]) -> list[str]:
     return [n for n in (settings[0] if settings else {}) if any(s.get(n) != settings[0][n] for s in settings)]
 
 
-def _picture(receipt: dict[str, Any], varying: list[str]) -> dict[str, Any]:
+def _picture(receipt: dict[str, Any], varying: list[str], ledger: Ledger) -> dict[str, Any]:
     cell, picture = receipt["cell"], receipt["picture"]
     labels = [str((cell.get(kind) or {}).get("label") or "") for kind in ("content", "style")]
     said = cell.get("labels", {})
     values = ", ".join(f"{n} {said.get(n) or naming.said_of(n, cell['settings'].get(n))}" for n in varying)
-    title = " in the style of ".join(filter(None, labels))
+    title = " in the style of ".join(filter(None, labels)) if labels[0] else f"the style of {labels[1]}"
+    extras = [extra for extra in extras_of(receipt) if extra["path"] in ledger.snapshots]
     return {
         "path": picture["path"],
         "width": picture.get("width"),
@@ -70,6 +77,8 @@ def _picture(receipt: dict[str, Any], varying: list[str]) -> dict[str, Any]:
         "title": title,
         "settings": values,
         "alt": f"{title} ({values})" if values else title,
+        "animation": next((extra["path"] for extra in extras if "step" not in extra), None),
+        "snapshots": [extra for extra in extras if "step" in extra],
     }
 
 
@@ -79,15 +88,15 @@ def publish(source: Store, target: Store) -> int:
     names = [entry for part in _PARTS for entry in source.list(part) if entry.name != PAGE]
     written = 0
     for entry in names:
-        # a render's name holds its key, so equal names and sizes are equal pictures
-        if not entry.name.startswith("renders/") or there.get(entry.name) != entry.size:
+        # a render's name and a snapshot's hold its key, so equal names and sizes are equal pictures
+        if not entry.name.startswith(("renders/", "snapshots/")) or there.get(entry.name) != entry.size:
             target.write(entry.name, source.read(entry.name), _type_of(entry.name))
             written += 1
     target.write(PAGE, source.read(PAGE), _CONTENT_TYPES[".html"])
     return written + 1
 
 
-_PARTS = ("renders/", "sheets/", "gallery/")
+_PARTS = ("renders/", "snapshots/", "sheets/", "gallery/")
 
 
 def _type_of(name: str) -> str:

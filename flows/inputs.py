@@ -2,55 +2,28 @@
 
 from __future__ import annotations
 
-import fnmatch
-import hashlib
 import itertools
 import os
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePath, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from flows import samples
 from flows.axes import PICTURES
-from flows.manifest import Entry, Loaded, is_pattern, stem
+from flows.entries import Finder, told_apart
+from flows.listed import stem
+from flows.manifest import Loaded
+from flows.patterns import rendered_below
+from flows.pictures import SAMPLE, Input, describe, filled
 from flows.source import Path as KeyPath
-from flows.source import Place, Problem
-from flows.store import StorageError, Store, UnsafeNameError, open_store
-from flows.store.interface import check_name
-from stylecore import images
-from stylecore.errors import PictureError, StylepressError, did_you_mean
+from flows.source import Problem
+from flows.store import open_store
+from stylecore.errors import did_you_mean
+from stylecore.values import STARTS
 
-SAMPLE = "sample:"
-STARTS = ("content", "style", "noise")
-"""Values of `init` that are no picture's path."""
 _MOST_COMPARED = 5000  # names; a root may hold very many files
 _READERS = 16  # enough to hide the latency of a bucket; a local disk does not mind
-
-
-@dataclass(frozen=True)
-class Input:
-    """A picture that a manifest names.
-
-    Attributes:
-        name: path below the manifest's root, with slashes, or `sample:NAME`.
-        label: what people call it.
-        digest: sha256 of its bytes in hexadecimal; empty where it cannot be read.
-        width: in pixels, upright; 0 where the header cannot be read.
-        height: likewise.
-        fault: why it cannot be used; empty for a good picture.
-        kind: kind of the fault: `missing-picture` or `unreadable-picture`.
-    """
-
-    name: str
-    label: str
-    digest: str = ""
-    width: int = 0
-    height: int = 0
-    fault: str = ""
-    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,11 +32,10 @@ class Inputs:
 
     Attributes:
         content: in the order written, patterns expanded by name.
-        style: likewise.
+        style: likewise; a blend is one of them.
         others: pictures that only `add` or `init` name, by the path they are named with.
         root: address of the folder or bucket they lie in.
         problems: entries that name nothing, or something they must not.
-        places: where the manifest names each picture first, by the picture's name.
     """
 
     content: tuple[Input, ...]
@@ -71,7 +43,6 @@ class Inputs:
     others: dict[str, Input]
     root: str
     problems: tuple[Problem, ...] = ()
-    places: dict[str, Place] = field(default_factory=dict)
 
 
 def root_of(loaded: Loaded) -> str:
@@ -97,7 +68,7 @@ def output_of(loaded: Loaded) -> str:
 
 
 def find(loaded: Loaded, others: Mapping[str, KeyPath], output: str | None = None) -> Inputs:
-    """Find the pictures a manifest names and read their digests and headers.
+    """Find the pictures a manifest names and read their digests and headers; masks are looked through.
 
     Args:
         loaded: the manifest.
@@ -108,141 +79,27 @@ def find(loaded: Loaded, others: Mapping[str, KeyPath], output: str | None = Non
         StorageError: the root cannot be reached.
     """
     store = open_store(root_of(loaded))
-    rendered = _rendered_below(root_of(loaded), output)
-    problems: list[Problem] = []
-    places: dict[str, Place] = {}
-    found: dict[str, list[Input]] = {kind: [] for kind in PICTURES}
+    finder = Finder(loaded.document, store, rendered_below(root_of(loaded), output))
+    listed: dict[str, list[Input]] = {}
     for kind in PICTURES:
-        for index, entry in enumerate(getattr(loaded.manifest.inputs, kind)):
-            place = loaded.document.place(("inputs", kind, index))
-            try:
-                expanded = _expanded(entry, store, rendered)
-                found[kind] += expanded
-                places = {picture.name: place for picture in expanded} | places
-            except StylepressError as error:
-                if isinstance(error, StorageError) and not isinstance(error, UnsafeNameError):
-                    raise
-                problems.append(Problem(f"inputs.{kind}: {error}", place))
-        found[kind] = _told_apart(found[kind])
-    rest = {said: Input(said if said.startswith(SAMPLE) else str(PurePosixPath(said)), stem(said)) for said in others}
-    places = {picture.name: loaded.document.place(others[said]) for said, picture in rest.items()} | places
-    everything = {i.name: i for i in [*found["content"], *found["style"], *rest.values()]}
+        entries = enumerate(getattr(loaded.manifest.inputs, kind))
+        listed[kind] = told_apart(i for n, entry in entries for i in finder.pictures(entry, ("inputs", kind, n)))
+    rest = {
+        said: Input(
+            said if said.startswith(SAMPLE) else str(PurePosixPath(said)), stem(said), place=loaded.document.place(path)
+        )
+        for said, path in others.items()
+    }
+    everything = [*listed["content"], *listed["style"], *rest.values()]
+    pictures = {file.name: file for i in everything for file in i.pictures}
+    masks = {file.name: file for i in everything for file in i.stencils}
     with ThreadPoolExecutor(_READERS) as pool:
-        described = dict(zip(everything, pool.map(lambda i: describe(i, store), everything.values()), strict=True))
-    for kind in PICTURES:
-        found[kind] = [replace(described[i.name], label=i.label) for i in found[kind]]
-    rest = {said: described[i.name] for said, i in rest.items()}
-    return Inputs(tuple(found["content"]), tuple(found["style"]), rest, root_of(loaded), tuple(problems), places)
-
-
-def _rendered_below(root: str, output: str | None) -> tuple[str, ...]:
-    """Prefixes of the names below a root that an output there holds."""
-    if output is None or ("://" in output) != ("://" in root):
-        return ()
-    if "://" in root:
-        bare, inside = root.rstrip("/") + "/", output.rstrip("/") + "/"
-        relative = inside[len(bare) :] if inside.startswith(bare) else None
-    else:
-        path = PurePath(os.path.relpath(os.path.realpath(output), os.path.realpath(root)))
-        relative = None if ".." in path.parts else f"{path.as_posix()}/".removeprefix("./")
-    return () if relative is None else (relative,) if relative else ("renders/", "sheets/", "gallery/")
-
-
-def _expanded(entry: Entry, store: Store, rendered: tuple[str, ...]) -> list[Input]:
-    """The pictures of an entry; a label of an empty text stands for one still to be made."""
-    if entry.path.startswith(SAMPLE):
-        samples.path(entry.path.removeprefix(SAMPLE))
-        return [Input(entry.path, entry.label or "")]
-    name = check_name(str(PurePosixPath(entry.path)))
-    if not is_pattern(name) or store.stat(name):  # `photo [1].jpg` is a picture's name too
-        return [Input(name, entry.label or "")]
-    there = (e.name for e in store.list(re.match(r"(?:[^*?\[]*/)?", name)[0]))  # type: ignore[index]
-    matches = matching(name, (file for file in there if not file.startswith(rendered)))
-    if not matches:
-        raise StylepressError(f"no file below {store.url} matches {entry.path!r}")
-    many = len(matches) > 1
-    return [Input(m, f"{entry.label} {stem(m)}" if entry.label and many else entry.label or "") for m in matches]
-
-
-def _told_apart(named: list[Input]) -> list[Input]:
-    """Each picture once, with a label: where two would be called the same, folders and endings tell them apart."""
-    once: dict[str, Input] = {}
-    for picture in named:
-        if not once.get(picture.name, picture).label:
-            once[picture.name] = picture  # named again with a label, as after a pattern: it keeps its place
-        once.setdefault(picture.name, picture)
-    pictures = list(once.values())
-    wanted = [i.label or stem(i.name) for i in pictures]
-    for longer in (lambda name: str(PurePosixPath(name).with_suffix("")), str):
-        often = Counter(wanted)
-        wanted = [
-            longer(i.name) if often[said] > 1 and not i.label else said
-            for i, said in zip(pictures, wanted, strict=True)
-        ]
-    return [replace(i, label=said) for i, said in zip(pictures, wanted, strict=True)]
-
-
-def matching(pattern: str, names: Iterable[str]) -> list[str]:
-    """Names that a glob pattern matches, sorted.
-
-    `*` and `?` stop at slashes, `**/` stands for any folders, `[ab]`, `[a-z]` and `[!a]` for one character.
-    """
-    parts = re.split(r"(\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\])", pattern)
-    words = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    expression = re.compile("".join(words.get(part) or _one_of(part) or re.escape(part) for part in parts))
-    return sorted(name for name in names if expression.fullmatch(name))
-
-
-def _one_of(part: str) -> str:
-    """A bracket of a glob pattern as a regular expression; empty for other parts."""
-    if len(part) < 3 or part[0] != "[" or part[-1] != "]":
-        return ""
-    return fnmatch.translate(part)[len("(?s:") :].rpartition(")")[0]
-
-
-def describe(wanted: Input, store: Store) -> Input:
-    """The same input with digest and size, or with its fault."""
-    try:
-        data = read_input(wanted.name, store)
-    except FileNotFoundError:
-        return replace(wanted, fault=f"there is no {wanted.name!r} below {store.url}", kind="missing-picture")
-    except (UnsafeNameError, samples.MissingSampleError) as error:
-        return replace(wanted, fault=str(error), kind=error.kind)
-    except StorageError as error:
-        if error.transient or wanted.name.startswith(SAMPLE) or not _is_local(store):
-            raise
-        return replace(wanted, fault=str(error), kind="unreadable-picture")
-    digest = hashlib.sha256(data).hexdigest()
-    try:
-        header = images.inspect(data)
-    except PictureError as error:
-        return replace(wanted, digest=digest, fault=named(error, wanted.name), kind="unreadable-picture")
-    return replace(wanted, digest=digest, width=header.width, height=header.height)
-
-
-def named(error: Exception, name: str) -> str:
-    """A picture error's message with the picture's name, which in-memory decoding does not know."""
-    said = str(error)
-    if said.startswith("the picture"):
-        return said.replace("the picture", name, 1)
-    return said if name in said else f"{name}: {said}"
-
-
-def _is_local(store: Store) -> bool:
-    return not store.url.startswith("s3://")
-
-
-def read_input(name: str, store: Store) -> bytes:
-    """Bytes of an input by its name: from the store, or from the pictures that ship with the package.
-
-    Raises:
-        FileNotFoundError: it is not there.
-        StorageError: it cannot be read, or is not a regular file.
-        MissingSampleError: there is no such sample.
-    """
-    if name.startswith(SAMPLE):
-        return samples.path(name.removeprefix(SAMPLE)).read_bytes()
-    return store.read(name)
+        described = dict(zip(pictures, pool.map(lambda i: describe(i, store), pictures.values()), strict=True))
+        looked = pool.map(lambda i: describe(i, store, mask=True), masks.values())
+        stencils = dict(zip(masks, looked, strict=True))
+    content, style = (tuple(filled(i, described, stencils) for i in listed[kind]) for kind in ("content", "style"))
+    rest = {said: filled(i, described, stencils) for said, i in rest.items()}
+    return Inputs(content, style, rest, root_of(loaded), tuple(finder.problems))
 
 
 def lookup(inputs: Iterable[Input], said: str) -> list[Input]:
@@ -254,21 +111,48 @@ def lookup(inputs: Iterable[Input], said: str) -> list[Input]:
 
 def faulty(inputs: Inputs) -> list[Problem]:
     """What is wrong with pictures, each at its place; for a missing one with the nearest name that is there."""
-    listed = {i.name: i for i in (*inputs.content, *inputs.style)}
+    listed = (*inputs.content, *inputs.style)
     # a picture that `add` names may also be named by its label
-    known = {word for i in listed.values() for word in (i.name, i.label)}
-    pictures = [*listed.values(), *(i for said, i in inputs.others.items() if said not in known)]
+    known = {word for i in listed for word in (i.name, i.label)}
+    pictures = [*listed, *(i for said, i in inputs.others.items() if said not in known)]
+    faults: dict[tuple[str, str], Input] = {}
+    for file in (file for picture in pictures for file in picture.files if file.fault):
+        faults.setdefault((file.name, file.fault), file)
     there: list[str] | None = None
     problems = []
-    for picture in (i for i in pictures if i.fault):
+    for file in faults.values():
         near = ""
-        if picture.kind == "missing-picture":
+        if file.kind == "missing-picture":
             there = there or [e.name for e in itertools.islice(open_store(inputs.root).list(), _MOST_COMPARED)]
-            near = did_you_mean(picture.name, [*there, *STARTS])
-        problems.append(Problem(picture.fault + near, inputs.places.get(picture.name, Place())))
+            near = did_you_mean(file.name, [*there, *STARTS])
+        problems.append(Problem(file.fault + near, file.place))
     return problems
 
 
 def suggestion(inputs: Iterable[Input], said: str) -> str:
     """The nearest path or label, for a message."""
     return did_you_mean(said, [word for i in inputs for word in (i.name, i.label)])
+
+
+def pictures_named(loaded: Loaded) -> dict[str, KeyPath]:
+    """Pictures that a manifest names outside `inputs`: as `init`, or in cells that it adds; and where it names them."""
+    manifest = loaded.manifest
+
+    def mentioned() -> Iterator[tuple[KeyPath, Any]]:
+        yield ("defaults", "init"), manifest.defaults.get("init")
+        for number, job in enumerate(manifest.jobs):
+            for key, axes in (("grid", job.grid), ("zip", job.zip)):
+                raw = axes.get("init")
+                for index, value in enumerate(raw if isinstance(raw, list) else ()):
+                    yield ("jobs", number, key, "init", index), value.get("value") if isinstance(value, dict) else value
+            for index, part in enumerate(job.override):
+                yield ("jobs", number, "override", index, "set", "init"), part.set.get("init")
+            for index, added in enumerate(job.add):
+                for name in ("init", *PICTURES):
+                    yield ("jobs", number, "add", index, name), added.get(name)
+
+    found: dict[str, KeyPath] = {}
+    for path, raw in mentioned():
+        if raw is not None and not isinstance(raw, dict | list) and raw not in STARTS:
+            found.setdefault(str(raw), path)
+    return found

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from flows.cells import Cell
-from flows.inputs import STARTS, Input, beside
+from flows.inputs import beside
+from flows.pictures import Input
 from flows.store import open_store
 from stylecore import weights
 from stylecore.errors import WeightsError
 from stylecore.methods import METHODS
+from stylecore.values import STARTS
 from stylecore.weights import WeightsSource
 
 SCHEMA = 1
@@ -47,8 +49,26 @@ def described(cell: Cell, source: WeightsSource, format: str) -> dict[str, Any]:
     }
 
 
-def _described_input(picture: Input | None) -> dict[str, str] | None:
-    return None if picture is None else {"name": picture.name, "label": picture.label, "sha256": picture.digest}
+def _described_input(picture: Input | None) -> dict[str, Any] | None:
+    if picture is None:
+        return None
+    told: dict[str, Any] = {"name": picture.name, "label": picture.label, "sha256": picture.digest}
+    if picture.parts:
+        told["parts"] = [
+            {**(_described_input(part.picture) or {}), "weight": share, **_masked(mask=part.mask)}
+            for part, share in zip(picture.parts, picture.shares, strict=True)
+        ]
+    if picture.masks:
+        told["masks"] = [_stencil(mask) for mask in picture.masks]
+    return told | _masked(content_mask=picture.content_mask)
+
+
+def _masked(**masks: Input | None) -> dict[str, dict[str, str]]:
+    return {name: _stencil(mask) for name, mask in masks.items() if mask}
+
+
+def _stencil(mask: Input) -> dict[str, str]:
+    return {"name": mask.name, "sha256": mask.digest}
 
 
 def facts(cell: dict[str, Any]) -> dict[str, Any]:
@@ -57,17 +77,39 @@ def facts(cell: dict[str, Any]) -> dict[str, Any]:
     Names, labels and paths are not among it: a picture counts by its bytes, weights by their digest.
     """
     settings = {name: value for name, value in cell["settings"].items() if name not in ("preset", "encoder", "method")}
-    if settings["init"] not in STARTS:
+    if isinstance(settings["init"], str) and settings["init"] not in STARTS:
         settings["init"] = "picture"
-    pictures = {name: cell[name]["sha256"] if cell[name] else None for name in ("content", "style")}
     return {
         **settings,
-        **pictures,
+        "content": _content_facts(cell["content"]),
+        "style": _style_facts(cell["style"]),
         "init picture": cell["init"]["sha256"] if cell["init"] else None,
         "method": [cell["method"]["name"], cell["method"]["version"]],
         "encoder": cell["weights"],
         "format": cell["format"],
     }
+
+
+def _content_facts(content: dict[str, Any] | None) -> Any:
+    """A picture's digest; with masks a mapping of all digests."""
+    if not content:
+        return None
+    masks = [mask["sha256"] for mask in content.get("masks") or ()]
+    counts = content["content_mask"]["sha256"] if content.get("content_mask") else None
+    return (
+        {"sha256": content["sha256"], "masks": masks, "content_mask": counts} if masks or counts else content["sha256"]
+    )
+
+
+def _style_facts(style: dict[str, Any] | None) -> Any:
+    """A picture's digest; of a blend the digests and shares of its parts."""
+    if not style:
+        return None
+    parts = style.get("parts") or ()
+    return [
+        {"sha256": part["sha256"], "weight": part["weight"], "mask": part["mask"]["sha256"] if "mask" in part else None}
+        for part in parts
+    ] or style["sha256"]
 
 
 def key_of(cell: dict[str, Any]) -> str:

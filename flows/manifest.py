@@ -5,23 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from flows import mistakes
-from flows.axes import PICTURES
+from flows.listed import Content, Ingredient, Inputs, Label, Strict, Style, spell_out
 from flows.mistakes import Mistake
 from flows.source import Document, ManifestError, Path, Problem, assign, read_yaml
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def _as_label(value: Any) -> Any:
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def _as_whole(value: Any) -> Any:
@@ -33,51 +24,24 @@ def _as_whole(value: Any) -> Any:
     return value
 
 
-Label = Annotated[str, BeforeValidator(_as_label)]
 Whole = Annotated[int, BeforeValidator(_as_whole)]
 
 
-class Entry(_Part):
-    """A picture or a pattern of pictures, `sample:NAME`, with an optional label."""
-
-    path: str = Field(min_length=1, description="Path below inputs.root, pattern such as photos/*.jpg, or sample:NAME.")
-    label: Label | None = Field(None, description="What the picture is called on sheets and in file names.")
-
-
-def _as_entry(value: Any) -> Any:
-    return {"path": value} if isinstance(value, str) else value
-
-
-def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, str | dict) else value
-
-
-Entries = Annotated[list[Annotated[Entry, BeforeValidator(_as_entry)]], BeforeValidator(_as_list)]
-
-
-class Inputs(_Part):
-    """The pictures."""
-
-    root: str = Field(".", min_length=1, description="Folder or s3://bucket/prefix that picture paths are relative to.")
-    content: Entries = Field(default_factory=list, description="Content pictures.")
-    style: Entries = Field(default_factory=list, description="Style pictures.")
-
-
-class Override(_Part):
+class Override(Strict):
     """Settings changed in the cells that match."""
 
     when: dict[str, Any] = Field(min_length=1, description="Settings, content or style that a cell must have.")
     set: dict[str, Any] = Field(min_length=1, description="Settings to change.")
 
 
-class Sample(_Part):
+class Sample(Strict):
     """A reproducible random subset of a job's cells."""
 
     count: Whole = Field(ge=1)
     seed: Whole = Field(0, ge=0)
 
 
-class Job(_Part):
+class Job(Strict):
     """A block of cells: content × style × axes."""
 
     name: Label = Field("", description="For people.")
@@ -93,7 +57,7 @@ class Job(_Part):
 Axes = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
 
 
-class Sheet(_Part):
+class Sheet(Strict):
     """A contact sheet."""
 
     name: Label = Field("", description="File name; by default made of its axes.")
@@ -101,10 +65,13 @@ class Sheet(_Part):
     rows: Axes = Field(default_factory=list, description="Settings, content or style along the rows.")
     cols: Axes = Field(default_factory=list, description="The same along the columns.")
     page_by: Axes = Field(default_factory=list, description="A page for each combination of these.")
+    show: Axes = Field(
+        default_factory=list, description="What is said under each picture: scores, or loss, steps, seconds."
+    )
     cell: Whole = Field(320, ge=32, le=2048, description="Longest side of a picture on the sheet, in pixels.")
 
 
-class Output(_Part):
+class Output(Strict):
     """Where results go, and in which form."""
 
     to: str = Field("", description="Folder, relative to the manifest, or s3://bucket/prefix. By default out/<name>.")
@@ -141,7 +108,19 @@ def _devices(value: Any) -> Any:
     return words if listed else value
 
 
-class Run(_Part):
+def _interval(value: Any) -> Any:
+    if value is False or value == "off":  # YAML 1.1 reads a bare `off` as false
+        return None
+    try:
+        seconds = _seconds(value)
+    except ValueError:
+        seconds = 0
+    if not seconds:
+        raise ValueError(f"expected a time such as 30s or 2m, or off, got {value!r}")
+    return seconds
+
+
+class Run(Strict):
     """How the work is carried out; nothing here changes a pixel."""
 
     retries: Whole = Field(
@@ -152,6 +131,11 @@ class Run(_Part):
     )
     chunk: Annotated[float, BeforeValidator(_seconds)] = Field(
         "10m", validate_default=True, description="Work that a worker takes at a time, such as 90s, 10m or 1h."
+    )
+    checkpoint: Annotated[float | None, BeforeValidator(_interval)] = Field(
+        "30s",
+        validate_default=True,
+        description="How often a render leaves what it goes on from after a kill, such as 30s or 2m, or off.",
     )
     devices: Annotated[str | int | list[str], BeforeValidator(_devices)] = Field(
         "auto", description="auto, cpu, cuda, a number of GPUs, or a list: [cuda:0]."
@@ -167,7 +151,7 @@ class Run(_Part):
         return int(self.max_failures)
 
 
-class Manifest(_Part):
+class Manifest(Strict):
     """A whole manifest, version 1."""
 
     version: Annotated[Literal[1], BeforeValidator(lambda value: "true" if value is True else value)]
@@ -217,7 +201,7 @@ def load(text: str, url: str, overrides: list[str] | None = None, *, lenient: bo
     if not isinstance(document.data, dict):
         raise ManifestError(url, [Problem("a manifest is a mapping that starts with `version: 1`")])
     if overrides or lenient:
-        _spell_out(document.data.get("inputs"))
+        spell_out(document.data.get("inputs"))
     for assignment in overrides or []:
         assign(document, assignment)
     manifest, found = _validated(document)
@@ -246,19 +230,13 @@ def _doubtful(path: Path) -> Iterator[Path]:
     yield path[: 3 if path[0] == "inputs" else 2]
 
 
-def _spell_out(inputs: Any) -> None:
-    """Write pictures in full, so that `--set inputs.style.0.label=…` finds something to set."""
-    for kind in PICTURES if isinstance(inputs, dict) else ():
-        if isinstance(entries := _as_list(inputs.get(kind)), list):
-            inputs[kind] = [_as_entry(entry) for entry in entries]
-
-
 def _names_at(path: Path) -> list[str]:
     """Keys that the manifest's types know at a path."""
     parts: dict[str, type[BaseModel]] = {
         "inputs": Inputs,
-        "content": Entry,
-        "style": Entry,
+        "content": Content,
+        "style": Style,
+        "blend": Ingredient,
         "jobs": Job,
         "override": Override,
         "sample": Sample,
@@ -268,13 +246,3 @@ def _names_at(path: Path) -> list[str]:
     }
     words = [step for step in path if isinstance(step, str)]
     return list((parts.get(words[-1], Manifest) if words else Manifest).model_fields)
-
-
-def is_pattern(path: str) -> bool:
-    """Whether an entry's path stands for several pictures."""
-    return any(character in path for character in "*?[")
-
-
-def stem(path: str) -> str:
-    """What a picture is called when nobody labels it: `photos/harbour.jpg` is harbour, `sample:cat` is cat."""
-    return PurePosixPath(path.removeprefix("sample:")).stem

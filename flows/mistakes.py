@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from flows.axes import PICTURES, read_axis, read_value
+from flows.measured import MEASURES
 from flows.source import Document, Path
 from stylecore import settings
 from stylecore.errors import SettingError, did_you_mean
@@ -63,7 +64,7 @@ def in_axes(document: Document) -> Iterator[Mistake]:
 
 
 def in_sheets(document: Document) -> Iterator[Mistake]:
-    """Names along a contact sheet that are no settings, or stand there twice."""
+    """Names along a contact sheet that are no settings, or stand there twice; what it shows that is not measured."""
     known = (*PICTURES, *settings.names())
     for path, sheet in _parts(document.data, ("sheets",)):
         seen: set[str] = set()
@@ -77,6 +78,11 @@ def in_sheets(document: Document) -> Iterator[Mistake]:
                 elif name in seen:
                     yield (*path, key), f"{key}: {name!r} runs along this sheet already"
                 seen.add(name)
+        shown = sheet.get("show", [])
+        for name in [shown] if isinstance(shown, str) else shown if isinstance(shown, list) else []:
+            if isinstance(name, str) and name not in MEASURES:
+                near = did_you_mean(name, MEASURES) or f"; expected {', '.join(MEASURES)}"
+                yield (*path, "show"), f"show: nothing measured is called {name!r}{near}"
 
 
 def _in_type(error: dict[str, Any], names_at: Callable[[Path], list[str]]) -> Mistake:
@@ -90,7 +96,7 @@ def _in_type(error: dict[str, Any], names_at: Callable[[Path], list[str]]) -> Mi
         return path, f"{str(path[-1])!r} is missing in {'.'.join(map(str, path[:-1])) or 'the manifest'}"
     expected = _EXPECTED.get(error["type"])
     if expected and path[0] == "inputs" and isinstance(path[-1], int):
-        expected = "a picture's path, or {{path, label}}"
+        expected = "a mask's path" if path[-2] == "masks" else "a picture's path, or {{path, label}}"
     if expected:
         return path, f"{here}: expected {expected.format(**error.get('ctx', {}))}, got {_shown(error['input'])}"
     said = str(error["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")

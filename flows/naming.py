@@ -13,6 +13,10 @@ from flows.cells import Cell
 from stylecore import settings
 
 _LONGEST = {"picture": 32, "values": 80}
+_RULES = ({"from": "from", "factor": "by"}, {"every": "every"})
+"""Mappings that are no weights but a rule, of `scales` and `snapshots`: their keys as people read them."""
+_SPELLED = {"·": "-", " + ": "+", "%": "pct"}
+"""What file names spell out, so that 50 and 50% are told apart."""
 
 
 def said(value: Any) -> str:
@@ -26,6 +30,8 @@ def said(value: Any) -> str:
     if isinstance(value, Mapping):
         if "weights" in value and "arch" in value:
             return f"{value['arch']} {str(value['weights']).rsplit('/', 1)[-1]}"
+        if rule := next((rule for rule in _RULES if set(rule) == set(value)), None):
+            return " ".join(f"{word} {said(value[name])}" for name, word in rule.items())
         weights = [said(weight) for weight in value.values()]
         if len(value) > 1 and len(set(weights)) == 1:
             names = " + ".join(map(str, value))
@@ -79,6 +85,8 @@ def _joined(parts: list[str], most: int) -> str:
 
 def _safe(text: str) -> str:
     """Letters, digits, dots and single dashes only: safe in every file system, URL and shell."""
+    for sign, spelled in _SPELLED.items():
+        text = text.replace(sign, spelled)
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"-{2,}", "-", re.sub(r"[^A-Za-z0-9._+]+", "-", plain)).strip("-. ")
 

@@ -109,13 +109,19 @@ def _hashable(value: Any) -> Any:
     return value if isinstance(value, str | int | float) else canonical(value)
 
 
+def _digests(picture: dict[str, Any] | None) -> list[str]:
+    """Digests of a described picture's parts, or its own, whatever their weights and masks."""
+    return [part["sha256"] for part in picture.get("parts") or [picture]] if picture else []
+
+
 def _difference(name: str, before: _Finished, after: _Finished) -> str:
     """One difference in words."""
     if name not in before.facts:
         return f"{name} unknown → {naming.said(after.facts[name])}"
     old, new = before.facts[name], after.facts[name]
     if name in ("content", "style"):
-        return f"{name} {after.cell[name]['name']} has other bytes"
+        same = _digests(before.cell[name]) == _digests(after.cell[name])
+        return f"{name} {after.cell[name]['name']} has other {'weights or masks' if same else 'bytes'}"
     if name == "init picture":
         return "init picture is another"
     if name == "encoder":

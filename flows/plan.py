@@ -15,13 +15,22 @@ from flows.keys import Encoders, described, key_of
 from flows.manifest import Loaded
 from flows.nearest import Nearest
 from flows.receipts import Ledger, faults
-from flows.source import ManifestError, Problem
+from flows.source import ManifestError, Place, Problem
 from flows.store import Store
 from stylecore.architectures import smallest_side
-from stylecore.images import EXTENSIONS, canvas
+from stylecore.images import EXTENSIONS
 
 _MOST_CHECKED = 10_000
-REASONS = ("done", "new", "changed", "picture missing", "picture altered", "bad input")
+REASONS = (
+    "done",
+    "new",
+    "changed",
+    "picture missing",
+    "picture altered",
+    "snapshot missing",
+    "snapshot altered",
+    "bad input",
+)
 """Kinds of reasons: `done` and `bad input` are not rendered, all others are."""
 
 
@@ -101,7 +110,7 @@ def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = No
         WeightsError: an encoder's weights are not to be had.
         StorageError: a root or the output cannot be reached.
     """
-    found = inputs.find(loaded, cells.pictures_named(loaded), store.url)
+    found = inputs.find(loaded, inputs.pictures_named(loaded), store.url)
     blocks = cells.blocks(loaded, found)
     _check_number(loaded, blocks, limit)
     varying = variation.varying(blocks)
@@ -156,9 +165,10 @@ def _named(
 
 
 def _check_layers(loaded: Loaded, cell: Cell, layers: tuple[str, ...] | None) -> None:
+    used = cell.settings.layers()
     for name in ("content_layers", "style_layers"):
-        missing = [layer for layer in getattr(cell.settings, name) if layers is not None and layer not in layers]
-        if missing and layers:
+        named = [layer for layer in getattr(cell.settings, name) if layer in used]
+        if layers and (missing := [layer for layer in named if layer not in layers]):
             message = f"{name}: the encoder's weights end with {layers[-1]}, so there is no {missing[0]}"
             raise loaded.error([Problem(message, loaded.document.place(("defaults", name)))])
 
@@ -176,7 +186,7 @@ def check(loaded: Loaded) -> tuple[int, list[str]]:
         ManifestError: with every mistake, pictures included.
         WeightsError, StorageError: as `make`.
     """
-    found = inputs.find(loaded, cells.pictures_named(loaded), inputs.output_of(loaded))
+    found = inputs.find(loaded, inputs.pictures_named(loaded), inputs.output_of(loaded))
     faults = inputs.faulty(found)
     problems: list[Problem] = []
     count = 0
@@ -199,19 +209,30 @@ def _contradictions(loaded: Loaded, blocks: Iterable[Block]) -> Iterator[Problem
         try:
             cell = attempt()
             _check_layers(loaded, cell, encoders.source(cell.settings.encoder).layers)
-            yield from _too_small(loaded, cell)
+            yield from _unfit(loaded, cell)
         except ManifestError as error:
             yield from error.problems
 
 
-def _too_small(loaded: Loaded, cell: Cell) -> Iterator[Problem]:
-    """Sizes at which a cell's picture has no position left at its deepest layer."""
-    picture, settings = cell.content, cell.settings
-    least = smallest_side([*settings.content_layers, *settings.style_layers])
-    for size in settings.sizes() if settings.scales != "auto" else [settings.size]:
-        if picture and picture.width and min(shape := canvas(picture.width, picture.height, size)) < least:
-            said = f"{picture.name} has {shape[0]}×{shape[1]} pixels at size {size}, too few for the encoder's layers"
-            message = f"{said}: both sides need at least {least}; raise size, or set scales: 1"
-            named = next((p for p in (("defaults", "scales"), ("defaults", "size")) if p in loaded.document.places), ())
-            yield Problem(message, loaded.document.place(named))
-            return
+def _unfit(loaded: Loaded, cell: Cell) -> Iterator[Problem]:
+    """A pyramid that starts beyond the picture, or a canvas with no position left at the deepest layer."""
+    picture, settings = cell.content or cell.style, cell.settings
+    if not (picture and picture.width):
+        return
+    canvases, scales = settings.canvases(picture.width, picture.height), settings.scales
+    longest, least = max(canvases[-1]), smallest_side(settings.layers())
+    side = scales[-1] if isinstance(scales, list) else 0
+    if side > longest:
+        said = f"scales: {side} is larger than {picture.name} at size {settings.size}; expected at most {longest}"
+        yield Problem(said, _named_at(loaded, "scales", "size"))
+    elif low := next((shape for shape in canvases if min(shape) < least), None):
+        said = f"{picture.name} has {low[0]}×{low[1]} pixels at size {max(low)}, too few for the encoder's layers"
+        message = f"{said}: both sides need at least {least}; raise size, or set scales: 1"
+        yield Problem(message, _named_at(loaded, "scales", "size"))
+
+
+def _named_at(loaded: Loaded, *settings: str) -> Place:
+    """Where the manifest names the first of some settings that it names at all."""
+    places = loaded.document.places
+    found = (place for name in settings for path, place in places.items() if path[-1:] == (name,) and len(path) > 1)
+    return next(found, Place())

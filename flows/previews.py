@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from flows.inputs import Input, read_input
+import numpy as np
+
+from flows.pictures import Input, Part, read_input
 from flows.plan import Item
 from flows.store import Store, open_store
 from stylecore import images
 from stylecore.errors import StylepressError
+from stylecore.images import Picture
 
 LONGEST = 1024
 """Longest side of a preview in pixels; smaller pictures keep their size."""
+_GAP = 8  # pixels of white between the parts of a blend
+_FAINT = np.float32(0.15)  # of what a mask leaves out
 
 
 def preview_name(digest: str) -> str:
@@ -28,7 +34,8 @@ def make(items: Iterable[Item], root: str, store: Store, log: Callable[[str], No
         store: the output.
         log: takes a line for each picture that cannot be shown.
     """
-    wanted = {picture.digest: picture for item in items for picture in item.cell.pictures if not picture.fault}
+    pictures = (picture for item in items for picture in item.cell.inputs)
+    wanted = {picture.digest: picture for picture in pictures if not any(file.fault for file in picture.pictures)}
     if not wanted:
         return
     there = {entry.name for entry in store.list("gallery/inputs/")}
@@ -46,6 +53,30 @@ def make(items: Iterable[Item], root: str, store: Store, log: Callable[[str], No
 
 
 def _preview(wanted: Input, source: Store) -> bytes:
-    picture = images.read(read_input(wanted.name, source))
-    fitted = images.fit(picture, min(LONGEST, max(picture.pixels.shape[:2])))
+    """A picture, or the parts of a blend side by side; what a mask leaves out of a part is faint."""
+    shown = [_part(part, source) for part in wanted.parts] or [images.read(read_input(wanted.name, source))]
+    whole = shown[0] if len(shown) == 1 else _side_by_side(shown)
+    fitted = images.fit(whole, min(LONGEST, max(whole.pixels.shape[:2])))
     return images.encode(fitted.pixels, fitted.alpha, "jpeg", None)
+
+
+def _part(part: Part, source: Store) -> Picture:
+    picture = images.read(read_input(part.picture.name, source))
+    if part.mask is None:
+        return picture
+    height, width = picture.pixels.shape[:2]
+    taken = images.fill(images.read(read_input(part.mask.name, source)), width, height).pixels.mean(axis=2)
+    opaque = np.float32(1) if picture.alpha is None else picture.alpha
+    return replace(picture, alpha=opaque * (_FAINT + (1 - _FAINT) * taken))
+
+
+def _side_by_side(pictures: Sequence[Picture]) -> Picture:
+    """Pictures in a row on white, scaled to the lowest of them."""
+    height = min(LONGEST // 2, *(picture.pixels.shape[0] for picture in pictures))
+    row = []
+    for picture in pictures:
+        width = max(1, round(picture.pixels.shape[1] * height / picture.pixels.shape[0]))
+        scaled = images.fill(picture, width, height)
+        opaque = 1 if scaled.alpha is None else scaled.alpha[:, :, None]
+        row += [np.ones((height, _GAP, 3), np.float32), scaled.pixels * opaque + (1 - opaque)]
+    return Picture(np.concatenate(row[1:], axis=1), None, "")

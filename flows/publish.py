@@ -1,9 +1,10 @@
-"""Publishing: first the picture, then its receipt. A run that dies in between renders that one cell again."""
+"""Publishing: snapshots, picture, and then the receipt. A run that dies in between renders that one cell again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 import re
 import time
@@ -13,8 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from flows import snapshots
 from flows.receipts import SCHEMA, encoded, receipt_name
-from flows.store import Store
+from flows.snapshots import Extra
+from flows.store import Entry, Store
 from stylecore import images
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class Publisher:
     def publish(
         self, key: str, name: str, cell: dict[str, Any], result: Result, *, queued: float, attempts: int
     ) -> dict[str, Any]:
-        """Encode and write a picture and then its receipt.
+        """Encode a picture and its snapshots, write them, and then their receipt.
 
         Args:
             key: the cell's key.
@@ -60,19 +63,11 @@ class Publisher:
         began = time.perf_counter()
         assert result.pixels is not None
         data = images.encode(result.pixels, result.alpha, self.format, carried(key, cell, self.embed))
+        shots, animation = self._extras(key, name, cell, result)
         encoded_at = time.perf_counter()
+        for extra in (*shots, *filter(None, [animation])):
+            self.store.write(extra.entry["path"], extra.data, extra.content_type)
         entry = self.store.write(name, data, images.CONTENT_TYPES[self.format])
-        height, width = result.pixels.shape[:2]
-        picture = {
-            "path": name,
-            "sha256": hashlib.sha256(data).hexdigest(),
-            "bytes": len(data),
-            "width": width,
-            "height": height,
-            "format": self.format,
-        }
-        if self.store.url.startswith("s3://"):
-            picture["etag"] = entry.token  # so that a plan can tell from a listing that an object is unchanged
         timing = {
             "queued": queued,
             **result.seconds,
@@ -83,13 +78,17 @@ class Publisher:
             "schema": SCHEMA,
             "key": key,
             "cell": cell,
-            "picture": picture,
+            "picture": self._described(data, result.pixels.shape, entry),
+            **({"snapshots": [shot.entry for shot in shots]} if shots else {}),
+            **({"animation": animation.entry} if animation else {}),
             "result": {
                 "losses": result.losses,
                 "curve": result.curve,
                 "steps": result.steps,
                 "stop_reason": result.stop_reason,
+                "resumed_from": result.resumed_from,
             },
+            "scores": rounded(result.scores),
             "timing": {name: round(seconds, 4) for name, seconds in timing.items()},
             "environment": environment(self.device, result.precision),
             "attempts": attempts,
@@ -98,6 +97,28 @@ class Publisher:
         self.store.write(receipt_name(key), encoded(receipt), "application/json")
         return receipt
 
+    def _described(self, data: bytes, shape: tuple[int, ...], entry: Entry) -> dict[str, Any]:
+        """A picture as its receipt tells of it."""
+        height, width = shape[:2]
+        return {
+            "path": entry.name,
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "bytes": len(data),
+            "width": width,
+            "height": height,
+            "format": self.format,
+            # so that a plan can tell from a listing that an object is unchanged
+            **({"etag": entry.token} if self.store.url.startswith("s3://") else {}),
+        }
+
+    def _extras(self, key: str, name: str, cell: dict[str, Any], result: Result) -> tuple[list[Extra], Extra | None]:
+        """A result's snapshots and its animation, encoded."""
+        # a snapshot names its cell, but not how to make it: that would make the picture
+        said = carried(key, cell, "none" if self.embed == "none" else "key")
+        wanted = cell["settings"].get("animation")
+        animation = snapshots.animated(result, name, wanted) if wanted else None
+        return snapshots.encoded(result, name, self.format, said), animation
+
 
 def carried(key: str, cell: dict[str, Any], embed: str) -> str | None:
     """What a picture carries about itself, as JSON text."""
@@ -105,6 +126,11 @@ def carried(key: str, cell: dict[str, Any], embed: str) -> str | None:
         return None
     document = {"stylepress": version("stylepress"), "key": key, **({"cell": cell} if embed == "full" else {})}
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def rounded(scores: dict[str, float]) -> dict[str, float]:
+    """Scores as receipts hold them: six significant digits, and none that is no number."""
+    return {name: float(f"{value:.6g}") for name, value in scores.items() if math.isfinite(value)}
 
 
 def environment(device: str, precision: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from flows.store import Entry, Store
@@ -33,11 +33,13 @@ class Ledger:
         receipts: readable receipts whose name is their key.
         pictures: what lies in `renders/`.
         broken: names of receipts that cannot be read as one.
+        snapshots: what lies in `snapshots/`.
     """
 
     receipts: dict[str, dict[str, Any]]
     pictures: dict[str, Entry]
     broken: tuple[str, ...] = ()
+    snapshots: dict[str, Entry] = field(default_factory=dict)
 
 
 def read_ledger(store: Store) -> Ledger:
@@ -51,7 +53,8 @@ def read_ledger(store: Store) -> Ledger:
         receipts = dict(zip(names, pool.map(lambda name: read_receipt(store, name), names), strict=True))
     good = {receipt["key"]: receipt for receipt in receipts.values() if receipt}
     broken = tuple(name for name, receipt in receipts.items() if receipt is None)
-    return Ledger(good, {entry.name: entry for entry in store.list("renders/")}, broken)
+    pictures, snapshots = ({entry.name: entry for entry in store.list(part)} for part in ("renders/", "snapshots/"))
+    return Ledger(good, pictures, broken, snapshots)
 
 
 def read_receipt(store: Store, name: str) -> dict[str, Any] | None:
@@ -72,12 +75,36 @@ def _is_receipt(receipt: Any, name: str) -> bool:
         return False
     pictures = all(cell.get(part) is None or isinstance(cell[part], dict) for part in ("content", "style", "init"))
     settings = isinstance(cell.get("settings"), dict) and isinstance(cell.get("labels", {}), dict)
-    return pictures and settings and isinstance(picture, dict) and isinstance(picture.get("path"), str)
+    shots, animation = receipt.get("snapshots", []), receipt.get("animation", {"path": ""})
+    files = isinstance(shots, list) and all(map(_is_file, [picture, *shots, animation]))
+    return pictures and settings and files
+
+
+def _is_file(described: Any) -> bool:
+    return isinstance(described, dict) and isinstance(described.get("path"), str)
+
+
+def extras_of(receipt: dict[str, Any]) -> list[dict[str, Any]]:
+    """Entries of a receipt's snapshots, in the order of their steps, and then of its animation."""
+    return [*receipt.get("snapshots", []), *([receipt["animation"]] if "animation" in receipt else [])]
 
 
 def fault_of(receipt: dict[str, Any], ledger: Ledger, store: Store) -> str:
-    """What is wrong with a receipt's picture: empty, `picture missing` or `picture altered`."""
-    picture = receipt["picture"]
+    """What is wrong with a receipt's picture, or else with its snapshots and animation.
+
+    Returns:
+        Empty, or `picture missing`, `picture altered`, `snapshot missing`, `snapshot altered`. Snapshots are compared
+        by their size: there may be hundreds, and none of them is made into anything else.
+    """
+    if fault := _fault_of_picture(receipt["picture"], ledger, store):
+        return fault
+    found = [(extra, ledger.snapshots.get(extra["path"])) for extra in extras_of(receipt)]
+    if any(entry is None for _, entry in found):
+        return "snapshot missing"
+    return "snapshot altered" if any(e and e.size != extra.get("bytes") for extra, e in found) else ""
+
+
+def _fault_of_picture(picture: dict[str, Any], ledger: Ledger, store: Store) -> str:
     entry = ledger.pictures.get(picture["path"])
     if entry is None:
         return "picture missing"

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
 
-from flows import samples
+from flows.assembly import core_cell
 from flows.devices import rest_while_waiting
-from flows.inputs import SAMPLE, STARTS, read_input
-from flows.output import runs
 from flows.publish import carried as text_to_carry
 from flows.receipts import read_receipt, receipt_name
+from flows.searching import below, candidates, folders, readable
 from flows.store import open_store
 from stylecore import images, weights
-from stylecore.errors import PictureError, RenderError, SettingError, StylepressError, WeightsError
+from stylecore.errors import RenderError, SettingError, StylepressError, WeightsError
 from stylecore.methods import METHODS
 from stylecore.settings import Settings
+from stylecore.values import STARTS
 
-_MOST_FILES = 50_000
-_SUFFIXES = {".jpg", ".jpeg", ".jpe", ".png", ".webp", ".tif", ".tiff"}
+_MOST_PARTS = 100  # of a blend
 _DIGEST = r"[0-9a-f]{64}"
 
 
@@ -37,9 +34,23 @@ class ReproduceError(StylepressError):
     kind = "reproduce"
 
 
-class _Input(BaseModel):
+class _File(BaseModel):
     name: str
     sha256: Annotated[str, StringConstraints(pattern=f"^{_DIGEST}$")]
+
+
+class _Content(_File):
+    masks: list[_File] = Field(default_factory=list, max_length=_MOST_PARTS)
+    content_mask: _File | None = None
+
+
+class _Part(_File):
+    weight: float = Field(ge=0, le=1)
+    mask: _File | None = None
+
+
+class _Style(_File):
+    parts: list[_Part] = Field(default_factory=list, max_length=_MOST_PARTS)
 
 
 class _Method(BaseModel):
@@ -53,9 +64,9 @@ class _Weights(BaseModel):
 class _Cell(BaseModel):
     """The parts of a described cell that are relied on here."""
 
-    content: _Input | None
-    style: _Input | None
-    init: _Input | None
+    content: _Content | None
+    style: _Style | None
+    init: _File | None
     settings: dict[str, Any]
     method: _Method
     weights: _Weights
@@ -97,14 +108,28 @@ def recipe_of(picture: Path) -> Recipe:
                 f"{picture.parent.parent / 'receipts'}"
             )
         document = found
+    return checked(document, str(picture), embed)
+
+
+def checked(document: dict[str, Any], name: str, embed: str = "none") -> Recipe:
+    """The recipe in a receipt, or in what a picture carries, every part of it checked.
+
+    Args:
+        document: with `key` and `cell`.
+        name: of the picture, for messages.
+        embed: what the picture carries about itself.
+
+    Raises:
+        ReproduceError: it holds no cell of this version.
+    """
     try:
         settings = _settings_of(document.get("cell"))
     except ValidationError as error:
         wrong = ".".join(map(str, error.errors()[0]["loc"])) or "cell"
         said = f"{wrong} is missing or of a wrong kind"
-        raise ReproduceError(f"what {picture} carries is no cell of this version of stylepress: {said}") from None
+        raise ReproduceError(f"what {name} carries is no cell of this version of stylepress: {said}") from None
     except SettingError as error:
-        raise ReproduceError(f"what {picture} carries is no cell of this version of stylepress: {error}") from None
+        raise ReproduceError(f"what {name} carries is no cell of this version of stylepress: {error}") from None
     return Recipe(str(document.get("key", "")), document["cell"], settings, embed)
 
 
@@ -116,11 +141,16 @@ def _settings_of(cell: Any) -> Settings:
     lacking = {
         "content": needs.needs_content and not checked.content,
         "style": needs.needs_style and not checked.style,
-        "init": settings.init not in STARTS and not checked.init,
+        "init": isinstance(settings.init, str) and settings.init not in STARTS and not checked.init,
         "format": checked.format not in images.EXTENSIONS,
     }
     for part in (part for part, lacks in lacking.items() if lacks):
         raise SettingError(part, f"it has no {part} that this version can use")
+    masks, parts = checked.content.masks if checked.content else [], checked.style.parts if checked.style else []
+    if masks and len(masks) != max(1, len(parts)):
+        raise SettingError("masks", f"it has {len(masks)} masks for {max(1, len(parts))} styles")
+    if parts and not any(part.weight for part in parts):
+        raise SettingError("weight", "the weights of its styles sum to zero")
     return settings
 
 
@@ -160,7 +190,7 @@ def render_again(recipe: Recipe, picture: Path, device: str) -> bytes:
     import torch
 
     rest_while_waiting()
-    from stylecore.rendering import Cell, render
+    from stylecore.rendering import render
 
     if device == "auto":
         device = "cuda:0" if torch.cuda.is_available() else "cpu"
@@ -168,9 +198,8 @@ def render_again(recipe: Recipe, picture: Path, device: str) -> bytes:
     if recipe.cell["method"]["version"] != version:
         said = f"{recipe.settings.method} version {recipe.cell['method']['version']}"
         raise ReproduceError(f"{picture} was made by {said}; this stylepress has version {version}: install the other")
-    pictures = {part: _find(recipe.cell[part], part, picture) for part in ("content", "style", "init")}
-    settings = _with_weights(recipe, picture)
-    cell = Cell(pictures["content"] or b"", (pictures["style"] or b"",), settings, pictures["init"])
+    cell = core_cell(recipe.cell, recipe.settings, lambda what, described: find(described, what, picture))
+    cell = replace(cell, settings=with_weights(recipe, picture))
     result = next(iter(render([cell], device=device)))
     if result.failure or result.pixels is None:
         raise result.failure or RenderError("no-picture", f"{picture}: nothing was rendered")
@@ -178,8 +207,12 @@ def render_again(recipe: Recipe, picture: Path, device: str) -> bytes:
     return images.encode(result.pixels, result.alpha, recipe.cell["format"], carried)
 
 
-def _with_weights(recipe: Recipe, picture: Path) -> Settings:
-    """The settings with an encoder file that exists here; its digest decides, not its folder."""
+def with_weights(recipe: Recipe, picture: Path) -> Settings:
+    """The settings with an encoder file that exists here; its digest decides, not its folder.
+
+    Raises:
+        WeightsError: other weights than the picture's are here, or none.
+    """
     encoder, digest = recipe.settings.encoder, recipe.cell["weights"]["digest"]
     if isinstance(encoder, str):
         if weights.resolve(encoder).digest != digest:
@@ -187,70 +220,33 @@ def _with_weights(recipe: Recipe, picture: Path) -> Settings:
         return recipe.settings
     folder = os.environ.get("STYLEPRESS_WEIGHTS")
     name = Path(encoder["weights"]).name
-    places = [*([Path(folder)] if folder else []), weights.cache_folder(), *_folders(picture)]
-    for path, data in _readable((*(place / name for place in places), *_below(Path.cwd(), {Path(name).suffix}))):
+    places = [*([Path(folder)] if folder else []), weights.cache_folder(), *folders(picture)]
+    for path, data in readable((*(place / name for place in places), *below(Path.cwd(), {Path(name).suffix}))):
         if hashlib.sha256(data).hexdigest() == digest:
             values = recipe.settings.to_dict() | {"encoder": {**encoder, "weights": str(path), "sha256": digest}}
             return Settings(**values)
     raise WeightsError(f"the weights {name} (sha256 {digest}) are not to be found: put them below the current folder")
 
 
-def _find(described: dict[str, str] | None, part: str, picture: Path) -> bytes | None:
-    """Bytes of an input, found by its digest."""
-    if described is None:
-        return None
+def find(described: dict[str, Any], what: str, picture: Path) -> bytes:
+    """Bytes of a file that a picture was made of, found by its digest.
+
+    Args:
+        described: its name and sha256.
+        what: it is: `content`, `style`, `init` or `mask`; for the message.
+        picture: where it is looked for: in the run it lies in, then below the current folder.
+
+    Raises:
+        ReproduceError: it is not to be found.
+    """
     name, digest = described["name"], described["sha256"]
-    for data in _candidates(name, picture):
+    for data in candidates(name, picture):
         if hashlib.sha256(data).hexdigest() == digest:
             return data
     raise ReproduceError(
-        f"the {part} picture {name!r} of {picture} is not to be found; a file with sha256 {digest} is needed "
+        f"the {what} picture {name!r} of {picture} is not to be found; a file with sha256 {digest} is needed "
         "below the current folder"
     )
-
-
-def _candidates(name: str, picture: Path) -> Iterator[bytes]:
-    """Files that may be the input, the likeliest first; only their digest tells."""
-    if name.startswith(SAMPLE):
-        with contextlib.suppress(PictureError):
-            yield samples.path(name.removeprefix(SAMPLE)).read_bytes()
-    output = picture.absolute().parent.parent
-    roots = list(dict.fromkeys(str(run.get("inputs_root") or "") for run in runs(open_store(output))))
-    places = [root if root.startswith("s3://") else output / root for root in roots if root]
-    for place in places:
-        with contextlib.suppress(StylepressError, FileNotFoundError):
-            yield read_input(name, open_store(place))
-    if not Path(name).is_absolute() and ".." not in Path(name).parts:
-        yield from (data for _, data in _readable(folder / name for folder in _folders(picture)))
-    for place in (*places, Path.cwd()):
-        if isinstance(place, Path):
-            yield from (data for _, data in _readable(_below(place, _SUFFIXES)))
-
-
-def _folders(picture: Path) -> Iterator[Path]:
-    yield from picture.absolute().parents
-    yield Path.cwd()
-
-
-def _readable(paths: Iterable[Path]) -> Iterator[tuple[Path, bytes]]:
-    """Those of some paths that are regular files, with their bytes; names may be nonsense."""
-    for path in paths:
-        with contextlib.suppress(OSError, ValueError):
-            if path.is_file():
-                yield path, path.read_bytes()
-
-
-def _below(folder: Path, suffixes: set[str]) -> Iterator[Path]:
-    """Files below a folder with one of some suffixes; a bounded number of them."""
-    seen = 0
-    for base, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in sorted(files):
-            seen += 1
-            if seen > _MOST_FILES:
-                return
-            if Path(file).suffix.lower() in suffixes:
-                yield Path(base, file)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from flows.axes import PICTURES, SPACINGS
+from flows.listed import LARGEST_WEIGHT
 from flows.manifest import Manifest
+from flows.measured import MEASURES
 from stylecore import settings
 from stylecore.values import Number
 
@@ -30,13 +32,21 @@ def json_schema() -> dict[str, Any]:
     match, matches = _ref("Match"), _list(_ref("Match"))
     _describe(parts["Job"], grid=_ref("Axes"), zip=_ref("Axes"), exclude=matches, add=matches)
     _describe(parts["Override"], when={**match, "minProperties": 1}, set={**_ref("Settings"), "minProperties": 1})
-    entry = {"anyOf": [{"type": "string", "minLength": 1}, _ref("Entry")]}
-    _describe(parts["Inputs"], **{kind: {"anyOf": [*entry["anyOf"], _list(entry)]} for kind in PICTURES})
+    _describe_pictures(parts)
     along = {"enum": [*PICTURES, *settings.names()]}
     _describe(parts["Sheet"], **{key: {"anyOf": [along, _list(along)]} for key in ("rows", "cols", "page_by")})
+    measure = {"enum": list(MEASURES)}
+    _describe(parts["Sheet"], show={"anyOf": [measure, _list(measure)]})
     _describe(
         parts["Run"],
         chunk=_number_or(r"^\s*\d+(\.\d+)?\s*[smh]?\s*$"),
+        checkpoint={
+            "anyOf": [
+                {"type": "number", "exclusiveMinimum": 0},
+                _text(r"^\s*(?=[0-9.]*[1-9])\d+(\.\d+)?\s*[smh]?\s*$"),
+                {"enum": ["off", False]},  # which YAML 1.1 takes for the same
+            ]
+        },
         max_failures={
             "anyOf": [{"type": "integer", "minimum": 0}, _text(r"^\s*(\d+|(\d?\d(\.\d+)?|100(\.0+)?)\s*%)\s*$")]
         },
@@ -51,9 +61,21 @@ def json_schema() -> dict[str, Any]:
     _describe(schema, name={**_LABEL, "minLength": 1})
     _describe(parts["Job"], name=_LABEL)
     _describe(parts["Sheet"], name=_LABEL, title=_LABEL)
-    _describe(parts["Entry"], label={"type": ["string", "number", "null"]})
     _describe(schema, defaults=_ref("Settings"))
     return schema
+
+
+def _describe_pictures(parts: dict[str, Any]) -> None:
+    """Say that a picture may be a text alone, and a list of one be that one."""
+    path = {"type": "string", "minLength": 1}
+    for kind in PICTURES:
+        entry = {"anyOf": [path, _ref(kind.capitalize())]}
+        _describe(parts["Inputs"], **{kind: {"anyOf": [*entry["anyOf"], _list(entry)]}})
+    for part in ("Content", "Style", "Ingredient"):
+        _describe(parts[part], label={"type": ["string", "number", "null"]})
+    _describe(parts["Content"], masks={"anyOf": [path, _list(path)]})
+    _describe(parts["Style"], blend=_list({"anyOf": [path, _ref("Ingredient")]}, minItems=1))
+    _describe(parts["Ingredient"], weight=Number(0, LARGEST_WEIGHT).schema())
 
 
 def _axis(setting: dict[str, Any]) -> dict[str, Any]:

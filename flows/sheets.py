@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from flows import naming
 from flows.axes import PICTURES
 from flows.manifest import Sheet
 from flows.output import last_run, title_of
@@ -22,6 +23,7 @@ from flows.shelf import Shelf, Shown, of_receipts
 from flows.store import Store
 from stylecore.errors import StylepressError
 from stylecore.images import CONTENT_TYPES
+from stylecore.score_names import SCORES
 
 if TYPE_CHECKING:
     from flows.contact_sheet import Look, Page, Tile
@@ -119,6 +121,7 @@ def _where(name: str, page: Page, shown: list[list[Shown | None]], boxes: Any) -
     """What is where on a page, for the sheet's JSON."""
     cells = [
         {"row": r, "column": c, "key": cell.key, "picture": cell.picture, "state": cell.state, "box": boxes[r][c]}
+        | ({"values": page.tiles[r][c].values} if page.tiles[r][c].values else {})
         for r, row in enumerate(shown)
         for c, cell in enumerate(row)
         if cell
@@ -149,7 +152,7 @@ def _pages(
         groups.setdefault(tuple(cell.values.get(n, "") for n in by), []).append(cell)
     for values in _labels(shelf.cells, by, shelf):
         cells = groups[values]
-        subtitle = " · ".join(f"{n} {v}" for n, v in zip(by, values, strict=True))
+        subtitle = " · ".join(f"{n} {v}" for n, v in zip(by, values, strict=True) if v)
         rows, columns = _labels(cells, sheet.rows, shelf), _labels(cells, sheet.cols, shelf)
         at = {(_at(cell, sheet.rows), _at(cell, sheet.cols)): cell for cell in cells}
         grid = [[at.get((row, column)) for column in columns] for row in rows]
@@ -186,23 +189,37 @@ def _page(
     return Page(
         title=title,
         subtitle=subtitle,
-        row_axis=" · ".join(sheet.rows),
-        row_labels=tuple(" · ".join(label) for label in rows),
-        column_axis=" · ".join(sheet.cols),
-        column_labels=tuple(" · ".join(label) for label in columns),
-        tiles=tuple(tuple(_tile(store, cell) for cell in row) for row in grid),
+        row_axis=_axis(sheet.rows, rows),
+        row_labels=tuple(" · ".join(filter(None, label)) for label in rows),
+        column_axis=_axis(sheet.cols, columns),
+        column_labels=tuple(" · ".join(filter(None, label)) for label in columns),
+        tiles=tuple(tuple(_tile(store, cell, sheet.show) for cell in row) for row in grid),
         beside=_beside(store, [cell for row in grid for cell in row if cell]),
     )
 
 
-def _tile(store: Store, cell: Shown | None) -> Tile:
+def _axis(names: Sequence[str], labels: list[tuple[str, ...]]) -> str:
+    """What runs along rows or columns; a content or style that no cell there has is left out."""
+    return " · ".join(name for n, name in enumerate(names) if any(label[n] for label in labels))
+
+
+def _tile(store: Store, cell: Shown | None, show: Sequence[str]) -> Tile:
     from flows.contact_sheet import Tile
 
     if cell is None:
         return Tile(None, "", "left out")
     if cell.state == "done":
-        return Tile(_opener(store, cell.picture), "", "done")
+        values = tuple(_said(name, cell.measures.get(name)) for name in show)
+        return Tile(_opener(store, cell.picture), "", "done", values)
     return Tile(None, cell.note or "not rendered yet", "failed" if cell.state == "failed" else "missing")
+
+
+def _said(name: str, value: float | None) -> str:
+    """A measure in a few words, such as `ssim 0.812`: three digits, steps in full, a dash where there is none."""
+    short = name.split("_", 1)[1].replace("_", " ") if name in SCORES else name
+    if value is None:
+        return f"{short} –"
+    return f"{short} {naming.said(value if name == 'steps' else float(f'{value:.3g}'))}"
 
 
 def _beside(store: Store, cells: list[Shown]) -> tuple[Any, ...]:
@@ -211,9 +228,11 @@ def _beside(store: Store, cells: list[Shown]) -> tuple[Any, ...]:
 
     shown = []
     for kind in PICTURES:
-        labels = {cell.digests[kind]: cell.values.get(kind, "") for cell in cells if kind in cell.digests}
+        labels: dict[str, dict[str, None]] = {}  # one picture has two where it is listed with masks and without
+        for cell in (cell for cell in cells if kind in cell.digests):
+            labels.setdefault(cell.digests[kind], {})[cell.values.get(kind, "")] = None
         if len(labels) <= _MOST_BESIDE:
-            shown += [Beside(f"{kind}: {label}", _opener(store, preview_name(d))) for d, label in labels.items()]
+            shown += [Beside(f"{kind}: {', '.join(of)}", _opener(store, preview_name(d))) for d, of in labels.items()]
     return tuple(shown)
 
 
@@ -233,7 +252,11 @@ def _counted(subtitle: str, number: int, pages: int) -> str:
 
 def _fingerprint(shelf: Shelf, sheet: Sheet, title: str) -> str:
     """Changes whenever a page would look different."""
-    shown = sorted(json.dumps([c.values, c.digests, c.sha256, c.note, c.state], sort_keys=True) for c in shelf.cells)
+    measures = [{name: c.measures.get(name) for name in sheet.show} for c in shelf.cells]
+    shown = sorted(
+        json.dumps([c.values, c.digests, c.sha256, c.note, c.state, of], sort_keys=True)
+        for c, of in zip(shelf.cells, measures, strict=True)
+    )
     text = json.dumps([1, sheet.model_dump(), title, shelf.axes, shown], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from flows import naming
 from flows.axes import PICTURES
+from flows.measured import measured
 from flows.receipts import Ledger
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Shown:
         sha256: of the picture.
         note: why there is no picture.
         state: `done`, `failed` or `missing`.
+        measures: what was measured of it, by the names of `measured.MEASURES`.
     """
 
     values: dict[str, str]
@@ -36,6 +38,7 @@ class Shown:
     sha256: str = ""
     note: str = ""
     state: str = "missing"
+    measures: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,14 @@ def _of_failure(failure: dict[str, Any]) -> Shown:
 
 def _done(shown: Shown, receipt: dict[str, Any]) -> Shown:
     picture = receipt["picture"]
-    return replace(shown, picture=picture["path"], sha256=picture.get("sha256", ""), note="", state="done")
+    return replace(
+        shown,
+        picture=picture["path"],
+        sha256=picture.get("sha256", ""),
+        note="",
+        state="done",
+        measures=measured(receipt),
+    )
 
 
 def _ordered(name: str, values: Iterable[Any]) -> list[str]:

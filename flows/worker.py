@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from flows.assembly import core_cell, files
+from flows.checkpoints import Checkpoints
 from flows.devices import rest_while_waiting
-from flows.inputs import named, read_input
 from flows.keys import Encoders
+from flows.pictures import named, read_input
 from flows.publish import Publisher, device_name
 from flows.receipts import read_receipt, receipt_name
 from flows.store import StorageError, Store, open_store
@@ -24,7 +26,7 @@ from stylecore.errors import PictureError, StylepressError, WeightsError
 from stylecore.settings import Settings
 
 if TYPE_CHECKING:
-    from stylecore.rendering import Cell, Progress
+    from stylecore.rendering import Cell, Progress, Result
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Chunk:
         to: the output.
         format: of the pictures.
         embed: what they carry.
+        checkpoint: seconds between two checkpoints of a cell; None for none.
         submitted: when the chunk was handed out last, in seconds of the epoch.
         begun: when it was handed out first.
     """
@@ -65,6 +68,7 @@ class Chunk:
     to: str
     format: str
     embed: str
+    checkpoint: float | None = None
     submitted: float = 0.0
     begun: float = 0.0
 
@@ -205,19 +209,31 @@ def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, at
         keys = [prepared.orders[index].key for index in progress.indices]
         _line.say("step", keys, progress.step, progress.steps, progress.losses, progress.size)
 
-    for result in render(prepared.cells, device=device, on_step=report, should_stop=_line.should_stop):
+    kept = None
+    if chunk.checkpoint:
+        kept = Checkpoints(store, [order.key for order in prepared.orders], chunk.checkpoint)
+    stopped = _line.should_stop
+    for result in render(prepared.cells, device=device, on_step=report, should_stop=stopped, checkpoints=kept):
         order = prepared.orders[result.index]
+        if isinstance(result.failure, StorageError):  # of a checkpoint: no picture could be published either
+            raise result.failure
         if result.failure:
-            yield _failed(order, _named(result.failure, order, prepared.cells[result.index]))
-            continue
-        try:
-            publisher.publish(order.key, order.name, order.cell, result, queued=queued, attempts=attempts)
-        except StorageError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever ails one picture, the others are published
-            yield _failed(order, error)
+            outcome = _failed(order, _named(result.failure, order, prepared.files))
         else:
-            yield Outcome(order.key, order.name, "rendered")
+            outcome = _published(order, result, publisher, queued, attempts)
+        if kept:
+            kept.remove(result.index)
+        yield outcome
+
+
+def _published(order: Order, result: Result, publisher: Publisher, queued: float, attempts: int) -> Outcome:
+    try:
+        publisher.publish(order.key, order.name, order.cell, result, queued=queued, attempts=attempts)
+    except StorageError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever ails one picture, the others are published
+        return _failed(order, error)
+    return Outcome(order.key, order.name, "rendered")
 
 
 def _failed(order: Order, error: Exception) -> Outcome:
@@ -226,15 +242,14 @@ def _failed(order: Order, error: Exception) -> Outcome:
     return Outcome(order.key, order.name, "failed", kind, message)
 
 
-def _named(failure: StylepressError, order: Order, cell: Cell) -> StylepressError:
+def _named(failure: StylepressError, order: Order, read: dict[str, bytes]) -> StylepressError:
     """The failure, with the name of the picture that cannot be decoded: the core knows its bytes only."""
     if isinstance(failure, PictureError):
-        for part, data in (("content", cell.content), ("style", cell.styles[0]), ("init", cell.init)):
+        for _, described in files(order.cell):
             try:
-                if isinstance(data, bytes):
-                    images.read(data)
+                images.read(read[described["sha256"]])
             except PictureError as error:
-                return PictureError(named(error, order.cell[part]["name"]))
+                return PictureError(named(error, described["name"]))
     return failure
 
 
@@ -245,16 +260,14 @@ def _best_device() -> str:
     return "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
-def _cell(order: Order, root: Store, encoders: Encoders, files: dict[str, bytes]) -> Cell:
-    """The core's cell of an order, its pictures read; `files` holds what is read already.
+def _cell(order: Order, root: Store, encoders: Encoders, read: dict[str, bytes]) -> Cell:
+    """The core's cell of an order, its pictures read; `read` holds what is read already, by digest.
 
     Raises:
         PictureError: a picture is gone, or no longer what was planned.
         WeightsError: the weights here are not those of the plan.
         StorageError: a picture cannot be read.
     """
-    from stylecore.rendering import Cell
-
     settings = dict(order.cell["settings"])
     source = encoders.source(order.encoder)
     if source.digest != order.cell["weights"]["digest"]:
@@ -263,20 +276,17 @@ def _cell(order: Order, root: Store, encoders: Encoders, files: dict[str, bytes]
         )
     if isinstance(order.encoder, dict):
         settings["encoder"] = {**order.encoder, "weights": str(source.path)}
-    content, style, init = (_file(order.cell[part], root, files) for part in ("content", "style", "init"))
-    return Cell(content, (style,), Settings(**settings), init)
+    return core_cell(order.cell, Settings(**settings), lambda _, described: _file(described, root, read))
 
 
-def _file(described: dict[str, str] | None, root: Store, files: dict[str, bytes]) -> Any:
-    if described is None:
-        return None
+def _file(described: dict[str, Any], root: Store, read: dict[str, bytes]) -> bytes:
     name, digest = described["name"], described["sha256"]
-    if digest not in files:
+    if digest not in read:
         try:
             data = read_input(name, root)
         except FileNotFoundError:
             raise PictureError(f"{name} was there when the run was planned and is gone now") from None
         if hashlib.sha256(data).hexdigest() != digest:
             raise PictureError(f"{name} was changed while the run was under way; start the run again")
-        files[digest] = data
-    return files[digest]
+        read[digest] = data
+    return read[digest]

@@ -14,39 +14,67 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from stylecore.errors import PictureError, RenderError, SettingError, StylepressError, WeightsError
-    from stylecore.rendering import Cell, Progress, Result, render
+    from stylecore.rendering import Cell, Checkpoints, Progress, Result, Snapshot, Style, render, scored
     from stylecore.settings import Settings
 
 _HOMES = {
     "Settings": "settings",
     "Cell": "rendering",
+    "Checkpoints": "rendering",
     "Progress": "rendering",
     "Result": "rendering",
+    "Snapshot": "rendering",
+    "Style": "rendering",
     "render": "rendering",
+    "scored": "rendering",
     "StylepressError": "errors",
     "SettingError": "errors",
     "PictureError": "errors",
     "WeightsError": "errors",
     "RenderError": "errors",
 }
-_ROOMS = frozenset({"architectures", "encoder", "errors", "images", "methods", "objective", "optimize", "presets"}) | {
-    "rendering",
-    "settings",
-    "statistics",
-    "weights",
-}
+_ROOMS = frozenset(
+    [
+        "architectures",
+        "checkpoint",
+        "color",
+        "constants",
+        "encoder",
+        "errors",
+        "images",
+        "measures",
+        "methods",
+        "objective",
+        "optimize",
+        "presets",
+        "rendering",
+        "results",
+        "schedule",
+        "score_names",
+        "scores",
+        "settings",
+        "statistics",
+        "values",
+        "variation",
+        "weights",
+    ]
+)
 
 __all__ = [
     "Cell",
+    "Checkpoints",
     "PictureError",
     "Progress",
     "RenderError",
     "Result",
     "SettingError",
     "Settings",
+    "Snapshot",
+    "Style",
     "StylepressError",
     "WeightsError",
     "render",
+    "scored",
 ]
 
 

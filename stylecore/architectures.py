@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -60,6 +60,13 @@ ARCHITECTURES = {
     "vgg19": Architecture("vgg19", (2, 2, 4, 4, 4), (64, 128, 256, 512, 512)),
     "vgg16": Architecture("vgg16", (2, 2, 3, 3, 3), (64, 128, 256, 512, 512)),
 }
+
+
+def layers_of(encoder: str | Mapping[str, str]) -> list[str]:
+    """Names of the layers an encoder offers, from the picture upwards; the shipped one ends with relu5_1."""
+    architecture = encoder.split("-")[0] if isinstance(encoder, str) else encoder["arch"]
+    layers = ARCHITECTURES[architecture].layers()
+    return layers[: layers.index("relu5_1") + 1] if encoder == "vgg19" else layers
 
 
 def smallest_side(layers: Iterable[str]) -> int:

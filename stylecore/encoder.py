@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 import torch
@@ -91,6 +91,28 @@ class Encoder:
             if len(features) == len(wanted):
                 break
         return features
+
+    def mask(self, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
+        """A mask brought to the size of each layer's features: averaged wherever they are pooled.
+
+        Args:
+            mask: shape (1, 1, height, width), float32 of at least 0.
+            layers: names of layers.
+
+        Returns:
+            For each layer shape (1, 1, height / 2ⁿ, width / 2ⁿ), scaled to a mean of 1; 0 where nothing of it is left.
+
+        Raises:
+            SettingError: as `features`.
+
+        Source: the guidance channels of Gatys et al. 2017 (arXiv:1611.07865), section 4.1, propagated by averaging;
+        a statistic weighted by T² there is weighted by this mask here.
+        """
+        self._check(set(layers), mask)
+        blocks = [mask]
+        while len(blocks) < max(int(layer[4]) for layer in layers):
+            blocks.append(functional.avg_pool2d(blocks[-1], 2))
+        return {layer: (m := blocks[int(layer[4]) - 1]) / m.mean().clamp_min(1e-8) for layer in layers}
 
     def _convolve(self, signal: Tensor, name: str) -> Tensor:
         weight, bias = self._kernels[name]

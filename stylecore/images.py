@@ -16,6 +16,7 @@ from stylecore import picture_metadata
 from stylecore.errors import PictureError, did_you_mean
 from stylecore.picture_files import decoding, format_of, open_image, opened
 from stylecore.picture_pixels import decode, upright
+from stylecore.schedule import canvas as canvas
 
 CONTENT_TYPES = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp", "tiff": "image/tiff"}
 EXTENSIONS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -108,14 +109,6 @@ def read(source: Path | bytes) -> Picture:
     )
 
 
-def canvas(width: int, height: int, longest: int) -> tuple[int, int]:
-    """Width and height, in pixels, of a picture scaled so that its longest side is `longest`; neither is below 1."""
-    if longest < 1:
-        raise ValueError(f"longest is {longest}; expected at least 1")
-    side = max(width, height)
-    return _scaled(width, longest, side), _scaled(height, longest, side)
-
-
 def fit(picture: Picture, longest: int) -> Picture:
     """Scale a picture, up or down, so that its longest side has `longest` pixels; its aspect is kept.
 
@@ -124,8 +117,11 @@ def fit(picture: Picture, longest: int) -> Picture:
     """
     height, width = picture.pixels.shape[:2]
     size = canvas(width, height, longest)
-    if size == (width, height):
-        return picture
+    return picture if size == (width, height) else _resized(picture, size)
+
+
+def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
+    """A picture resampled to a width and height; see `fit`."""
     plain = np.stack([_resample(channel, size) for channel in np.moveaxis(picture.pixels, 2, 0)], axis=2)
     if picture.alpha is None:
         return replace(picture, pixels=plain.clip(0, 1))
@@ -135,6 +131,19 @@ def fit(picture: Picture, longest: int) -> Picture:
     visible = alpha[:, :, None] >= _FAINT  # fainter colours would be quotients of rounding errors
     pixels = np.divide(covered, alpha[:, :, None], out=plain, where=visible)
     return replace(picture, pixels=pixels.clip(0, 1), alpha=alpha.clip(0, 1))
+
+
+def fill(picture: Picture, width: int, height: int) -> Picture:
+    """Scale a picture to an exact size in pixels; what is too wide or too high for its aspect is cut off evenly."""
+    high, wide = picture.pixels.shape[:2]
+    if canvas(wide, high, max(width, height)) == (width, height):
+        return fit(picture, max(width, height))
+    kept_width = min(wide, max(1, round(high * width / height)))
+    kept_height = min(high, max(1, round(wide * height / width)))
+    top, left = (high - kept_height) // 2, (wide - kept_width) // 2
+    part = (slice(top, top + kept_height), slice(left, left + kept_width))
+    alpha = None if picture.alpha is None else picture.alpha[part]
+    return _resized(replace(picture, pixels=picture.pixels[part], alpha=alpha), (width, height))
 
 
 def encode(
@@ -188,11 +197,6 @@ def carried(source: Path | bytes) -> str | None:
         image = open_image(stream, name)
         with decoding(name):
             return picture_metadata.stored_text(image, stream)
-
-
-def _scaled(length: int, numerator: int, denominator: int) -> int:
-    """A length times a fraction, rounded half up in integers."""
-    return max(1, (2 * length * numerator + denominator) // (2 * denominator))
 
 
 def _resample(channel: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.float32]:

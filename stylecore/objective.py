@@ -1,63 +1,38 @@
 """The objective: content, style and total-variation terms of a batch of pictures, each picture with its own targets.
 
-What depends on a content or style picture alone is computed once (`Constants`) and shared by every cell that names it.
+What depends on a content or style picture alone is computed once; see `constants`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stylecore.encoder import Encoder
 from stylecore.settings import Settings
-from stylecore.statistics import STATISTICS
+from stylecore.statistics import STATISTICS, Statistic
+from stylecore.variation import VARIATIONS
 
 TERMS = ("content", "style", "total_variation")
 
 
-class Constants:
-    """Features of content pictures and statistics of style pictures, computed once per picture, size and layers.
+@dataclass(frozen=True)
+class StyleTarget:
+    """One style, or a blend of them, that a picture is drawn to.
 
-    Args:
-        encoder: describes the pictures.
+    Attributes:
+        statistics: for each statistic its targets by layer.
+        weight: share of this style in the style term.
+        mask: shape (1, 1, height, width), where in the picture it applies; None for everywhere.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
-        self.encoder = encoder
-        self._known: dict[Hashable, dict[str, Tensor]] = {}
-        self._bytes = 0
-
-    def content(self, picture: Tensor, digest: str, layers: Sequence[str]) -> dict[str, Tensor]:
-        """Features of one content picture of shape (1, 3, height, width), by layer."""
-        return self._once(("content", digest, picture.shape, tuple(layers)), picture, layers, lambda maps: maps)
-
-    def style(self, picture: Tensor, digest: str, layers: Sequence[str], statistic: str) -> dict[str, Tensor]:
-        """A statistic of one style picture of shape (1, 3, height, width), by layer."""
-        return self._once(
-            ("style", digest, picture.shape, tuple(layers), statistic), picture, layers, STATISTICS[statistic]
-        )
-
-    def _once(
-        self, key: Hashable, picture: Tensor, layers: Sequence[str], describe: Callable[[Tensor], Tensor]
-    ) -> dict[str, Tensor]:
-        if key not in self._known:
-            with torch.no_grad():
-                features = self.encoder.features(picture, layers)
-                self._known[key] = {layer: describe(maps) for layer, maps in features.items()}
-            self._bytes += _bytes_of(self._known[key])
-            while self._bytes > _MOST_BYTES and len(self._known) > 1:
-                self._bytes -= _bytes_of(self._known.pop(next(iter(self._known))))
-        return self._known[key]
-
-
-_MOST_BYTES = 2**30  # of constants; the oldest go first
-
-
-def _bytes_of(tensors: dict[str, Tensor]) -> int:
-    return sum(tensor.nbytes for tensor in tensors.values())
+    statistics: dict[str, dict[str, Tensor]]
+    weight: float = 1.0
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -65,83 +40,194 @@ class Targets:
     """What one cell's picture is drawn to.
 
     Attributes:
-        content: features of the content picture by layer.
-        style: for each statistic its targets by layer.
+        content: features of the content picture by layer; empty for none.
+        styles: the styles; empty for none.
         settings: the cell's weights, layers and normalisations.
+        content_mask: shape (1, 1, height, width), where the content counts; None for everywhere.
     """
 
     content: dict[str, Tensor]
-    style: dict[str, dict[str, Tensor]]
+    styles: tuple[StyleTarget, ...]
     settings: Settings
+    content_mask: Tensor | None = None
+
+
+def blended(styles: Sequence[StyleTarget]) -> tuple[StyleTarget, ...]:
+    """Styles without masks drawn together: one target where all their statistics are linear, the weighted sum.
+
+    Source: crowsonkb/style-transfer-pytorch, which blends raw moments. Statistics that are not linear, and styles with
+    places of their own, stay apart: their distances are summed by weight.
+    """
+    linear = all(STATISTICS[name].linear for style in styles for name in style.statistics)
+    if len(styles) < 2 or not linear or any(style.mask is not None for style in styles):
+        return tuple(styles)
+    together = {
+        name: {
+            layer: torch.stack([style.weight * style.statistics[name][layer] for style in styles]).sum(0)
+            for layer in layers
+        }
+        for name, layers in styles[0].statistics.items()
+    }
+    return (StyleTarget(together, sum(style.weight for style in styles)),)
 
 
 class Objective:
     """Loss of a batch of pictures and its gradient.
 
-    All targets of a batch name the same layers, statistics and normalisations; weights may differ.
+    All targets of a batch name the same layers, statistics and normalisations, and as many styles with and without
+    masks; weights may differ.
 
     Args:
         encoder: describes the pictures.
         targets: one for each picture of the batch.
+        canvas: width and height of the pictures, in pixels.
     """
 
-    def __init__(self, encoder: Encoder, targets: Sequence[Targets]) -> None:
+    def __init__(self, encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int, int]) -> None:
         self.encoder = encoder
-        shared = targets[0].settings
-        self.settings = shared
-        self.content = {layer: torch.cat([t.content[layer] for t in targets]) for layer in shared.content_layers}
-        self.style = {
-            statistic: {layer: torch.cat([t.style[statistic][layer] for t in targets]) for layer in shared.style_layers}
-            for statistic in shared.style_statistic
-        }
+        self.settings = settings = targets[0].settings
         weights = [(t.settings.content_weight, t.settings.style_weight, t.settings.tv_weight) for t in targets]
         self.weights = torch.tensor(weights, device=encoder.device).T  # (terms, batch)
-        self.layers = {**shared.content_layers, **shared.style_layers}
-        self._content_scales = {layer: _content_scale(maps, shared) for layer, maps in self.content.items()}
-        self._style_scales = {
-            statistic: {layer: _style_scale(target, shared) for layer, target in by_layer.items()}
-            for statistic, by_layer in self.style.items()
-        }
+        used = (self.weights != 0).any(1).tolist()
+        self.content = _content_parts(encoder, targets) if targets[0].content and used[0] else []
+        self.style = _style_parts(encoder, targets, canvas) if targets[0].styles and used[1] else []
+        self._variation = VARIATIONS[settings.tv_norm] if used[2] else None
+        layers = [part.layer for part in self.content] + [part.layer for part in self.style]
+        self.layers = list(dict.fromkeys(layers))
 
-    def terms(self, pictures: Tensor) -> Tensor:
-        """Weighted terms of each picture, shape (terms, batch) in the order of `TERMS`, float32, with a graph."""
-        features = self.encoder.features(pictures, self.layers)
-        content = sum(
-            (
-                weight * self._content_scales[layer] * _squares(features[layer].float() - self.content[layer].float())
-                for layer, weight in self.settings.content_layers.items()
-            ),
-            start=torch.zeros(1, device=pictures.device),
-        )
-        style = torch.zeros(1, device=pictures.device)
-        for statistic, share in self.settings.style_statistic.items():
-            for layer, weight in self.settings.style_layers.items():
-                difference = STATISTICS[statistic](features[layer]) - self.style[statistic][layer]
-                style = style + share * weight * self._style_scales[statistic][layer] * _squares(difference)
-        variation = _VARIATIONS[self.settings.tv_norm](pictures * 255)
-        rows = pictures.shape[0]
-        return self.weights * torch.stack([content.expand(rows), style.expand(rows), variation])
+    def terms(self, pictures: Tensor, draw: int = 0) -> Tensor:
+        """Weighted terms of each picture, shape (terms, batch) in the order of `TERMS`, float32, with a graph.
 
-    def evaluate(self, pictures: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        `draw` seeds the random projections of statistics that have them.
+        """
+        features = self.encoder.features(pictures, self.layers) if self.layers else {}
+        zero = torch.zeros(pictures.shape[0], device=pictures.device)
+        content, style = zero, zero
+        for content_part in self.content:
+            maps = self._balanced(features[content_part.layer], self.weights[0] * content_part.share)
+            content = content + content_part.loss(maps)
+        for style_part in self.style:
+            maps = self._balanced(features[style_part.layer], self.weights[1] * style_part.share)
+            style = style + style_part.loss(maps, draw)
+        variation = self._variation(pictures * 255) if self._variation else zero
+        terms = self.weights * torch.stack([content, style, variation])
+        if self.settings.balance == "terms":
+            terms = self.weights * terms / terms.detach().clamp_min(1e-10)
+        return terms
+
+    def _balanced(self, maps: Tensor, strength: Tensor) -> Tensor:
+        if self.settings.balance != "layers":
+            return maps
+        balanced: Tensor = _UnitGradient.apply(maps, strength)  # type: ignore[no-untyped-call]
+        return balanced
+
+    def evaluate(self, pictures: Tensor, draw: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Losses, gradients and terms of pictures.
 
         Args:
             pictures: shape (batch, 3, height, width), float32 in 0..1.
+            draw: seeds random projections.
 
         Returns:
             Losses (batch,), gradients shaped as the pictures, and weighted terms (terms, batch); all float32 without
             a graph. A loss or gradient that is not finite stays in its own row.
         """
         pictures = pictures.detach().requires_grad_()
-        terms = self.terms(pictures)
+        terms = self.terms(pictures, draw)
         losses = terms.sum(0)
+        if not losses.requires_grad:
+            return losses, torch.zeros_like(pictures), terms
         (gradients,) = torch.autograd.grad(losses.sum(), pictures)
         return losses.detach(), gradients, terms.detach()
 
 
-def _squares(difference: Tensor) -> Tensor:
-    """Sum of squares of each row of a batch, shape (batch,)."""
-    return difference.square().flatten(1).sum(1)
+class _UnitGradient(torch.autograd.Function):
+    """Features as they are, whose gradient gets an L1 norm of `strength` in each row.
+
+    Source: the option -normalize_gradients of jcjohnson/neural-style.
+    """
+
+    @staticmethod
+    def forward(context: Any, maps: Tensor, strength: Tensor) -> Tensor:
+        context.save_for_backward(strength)
+        return maps.view_as(maps)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        (strength,) = context.saved_tensors
+        norms = gradients[0].float().abs().sum((1, 2, 3)) + 1e-8
+        return (gradients[0] * (strength / norms).view(-1, 1, 1, 1)).to(gradients[0].dtype), None
+
+
+@dataclass(frozen=True)
+class _ContentPart:
+    """The content term at one layer."""
+
+    layer: str
+    target: Tensor
+    mask: Tensor | None
+    scale: Tensor  # on the sum of squared differences, shape (batch,)
+    share: float  # the layer's weight
+
+    def loss(self, maps: Tensor) -> Tensor:
+        squares = (maps.float() - self.target.float()).square()
+        if self.mask is not None:
+            squares = squares * self.mask
+        return self.scale * squares.flatten(1).sum(1)
+
+
+def _content_parts(encoder: Encoder, targets: Sequence[Targets]) -> list[_ContentPart]:
+    settings = targets[0].settings
+    weighted = _counting(settings.content_layers)
+    masks = _masks(encoder, [t.content_mask for t in targets], list(weighted))
+    parts = []
+    for layer, weight in weighted.items():
+        target = torch.cat([t.content[layer] for t in targets])
+        parts.append(_ContentPart(layer, target, masks.get(layer), weight * _content_scale(target, settings), weight))
+    return parts
+
+
+@dataclass(frozen=True)
+class _StylePart:
+    """One statistic of one style at one layer."""
+
+    layer: str
+    statistic: Statistic
+    target: Any
+    mask: Tensor | None
+    scale: Tensor  # on the statistic's distance, shape (batch,)
+    share: Tensor  # the style's, statistic's and layer's weight, shape (batch,)
+
+    def loss(self, maps: Tensor, draw: int) -> Tensor:
+        return self.scale * self.statistic.distance(maps, self.target, self.mask, draw)
+
+
+def _style_parts(encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int, int]) -> list[_StylePart]:
+    settings, parts = targets[0].settings, []
+    weighted = _counting(settings.style_layers)
+    for index in range(len(targets[0].styles)):
+        styles = [t.styles[index] for t in targets]
+        weights = torch.tensor([style.weight for style in styles], device=encoder.device)
+        masks = _masks(encoder, [style.mask for style in styles], list(weighted))
+        for name, share in _counting(settings.style_statistic).items():
+            statistic = STATISTICS[name]
+            for layer, weight in weighted.items():
+                target = torch.cat([style.statistics[name][layer] for style in styles])
+                shares = weights * share * weight
+                scale = shares * _style_scale(statistic, target, layer, canvas, settings)
+                parts.append(_StylePart(layer, statistic, statistic.prepare(target), masks.get(layer), scale, shares))
+    return parts
+
+
+def _counting(weighted: Mapping[str, float]) -> dict[str, float]:
+    """What has a weight above 0: the rest need not be computed."""
+    return {name: weight for name, weight in weighted.items() if weight}
+
+
+def _masks(encoder: Encoder, masks: Sequence[Tensor | None], layers: Sequence[str]) -> dict[str, Tensor]:
+    """Masks of a batch at each layer, shape (batch, 1, height, width); empty where there are none."""
+    given = [encoder.mask(mask, layers) for mask in masks if mask is not None]
+    return {layer: torch.cat([mask[layer] for mask in given]) for layer in layers} if given else {}
 
 
 def _content_scale(target: Tensor, settings: Settings) -> Tensor:
@@ -156,30 +242,21 @@ def _content_scale(target: Tensor, settings: Settings) -> Tensor:
     return scale / variance / sum(settings.content_layers.values())
 
 
-def _style_scale(target: Tensor, settings: Settings) -> Tensor:
-    """Factor on the sum of squared differences of a statistic at one layer, shape (batch,)."""
-    entries, channels = target[0].numel(), target.shape[1]
+def _style_scale(
+    statistic: Statistic, target: Tensor, layer: str, canvas: tuple[int, int], settings: Settings
+) -> Tensor:
+    """Factor on a statistic's distance at one layer, shape (batch,); of a Gram matrix that is the mean of D²."""
     if settings.style_normalization == "target":
         layers = sum(settings.style_layers.values()) * sum(settings.style_statistic.values())
-        return 1 / (_squares(target).clamp_min(1e-12) * layers)
+        return 1 / (statistic.size(target).clamp_min(1e-12) * layers)
+    channels, pixels = target.shape[-1], canvas[0] * canvas[1]
+    halvings = int(layer[4]) - 1
+    positions = (canvas[0] >> halvings) * (canvas[1] >> halvings)
     factor = {
-        "mean": 1 / entries,
-        "channels": 1 / entries / channels**2,  # neural-style: F Fᵀ / (C·H·W)
-        "paper": 1 / entries / 4,  # Gatys et al. 2016, eq. 4, with G averaged over positions
+        "mean": 1.0,
+        "channels": 1 / channels**2,  # neural-style: F Fᵀ / (C·H·W)
+        "paper": 1 / 4,  # Gatys et al. 2016, eq. 4, with G averaged over positions
+        "positions": positions**2,  # Hvass: F Fᵀ as it is
+        "pixels": channels**2 * (positions / pixels) ** 2 / 36,  # Chollet: F Fᵀ as it is, 4 · 3² · pixels²
     }[settings.style_normalization]
-    return torch.full((len(target),), factor, device=target.device)
-
-
-def squared_variation(pictures: Tensor) -> Tensor:
-    """Mean squared difference of vertical plus that of horizontal neighbours, shape (batch,)."""
-    vertical, horizontal = pictures.diff(dim=2), pictures.diff(dim=3)
-    return vertical.square().mean((1, 2, 3)) + horizontal.square().mean((1, 2, 3))
-
-
-def absolute_variation(pictures: Tensor) -> Tensor:
-    """Sum of absolute differences of neighbours, shape (batch,). Source: ProGamerGov/neural-style-pt."""
-    vertical, horizontal = pictures.diff(dim=2), pictures.diff(dim=3)
-    return vertical.abs().sum((1, 2, 3)) + horizontal.abs().sum((1, 2, 3))
-
-
-_VARIATIONS = {"squared": squared_variation, "absolute": absolute_variation}
+    return torch.full((len(target),), float(factor), device=target.device)

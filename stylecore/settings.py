@@ -8,33 +8,36 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from stylecore.architectures import ARCHITECTURES
+from stylecore import contradictions, schedule
+from stylecore.architectures import layers_of as layers_of
+from stylecore.architectures import smallest_side
 from stylecore.errors import SettingError, did_you_mean
 from stylecore.methods import METHODS
 from stylecore.presets import PRESETS
-from stylecore.values import (
-    Choice,
-    EncoderChoice,
-    Kind,
-    Maybe,
-    Number,
-    Scales,
-    Text,
-    Weighted,
-    Whole,
-)
+from stylecore.schedule import Animation, Scales, Size, Snapshots, Steps
+from stylecore.values import Choice, EncoderChoice, Kind, Maybe, Number, Pair, Start, Weighted, Whole
 
+STATISTIC_NAMES = {
+    "gram": "Gram matrix",
+    "centered_gram": "covariance",
+    "mean_std": "means and standard deviations",
+    "wasserstein2": "Wasserstein-2 distance of Gaussians",
+    "sliced_wasserstein": "sorted random projections",
+    "histogram": "histogram of each channel",
+    "mrf": "nearest 3×3 patches",
+}
 STYLE_LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0}
 
 
 def _setting(default: Any, kind: Kind, doc: str, *, decides_pixels: bool = True) -> Any:
     metadata = {"kind": kind, "doc": doc, "decides_pixels": decides_pixels}
-    if isinstance(default, dict):
-        return dataclasses.field(default_factory=lambda: dict(default), metadata=metadata)
+    if isinstance(default, dict | list):
+        return dataclasses.field(default_factory=lambda: copy(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -69,17 +72,44 @@ class Settings:
         "How the picture goes on beyond its border at the first convolution; later ones pad with zeros. `zero` is the "
         "network as trained; `replicate` (crowsonkb) leaves no frayed borders.",
     )
-    init: str = _setting(
-        "content", Text(), "Picture the optimisation starts from: `content`, `style`, `noise`, or a picture's path."
+    init: str | dict[str, float] = _setting(
+        "content",
+        Start(),
+        "Picture the optimisation starts from: `content`, `style`, `noise`, `grey`, a picture's path, or a blend such "
+        "as `{content: 0.9, noise: 0.1}`.",
     )
     noise: float = _setting(
-        0.1, Number(0, 1), "Standard deviation of the normal noise of `init: noise`, around the encoder's mean colour."
+        0.1,
+        Number(0, 1),
+        "Strength of the noise of `init`, around the encoder's mean colour: standard deviation of normal noise, half "
+        "the width of uniform noise.",
     )
-    seed: int = _setting(0, Whole(0, 2**63 - 1), "Seed of every random number of the render.")
-    size: int = _setting(512, Whole(16, 16384), "Longest side of the result in pixels; the aspect is the content's.")
+    noise_distribution: str = _setting("normal", Choice("normal", "uniform"), "Distribution of the noise of `init`.")
+    seed: int = _setting(0, Whole(0, 2**63 - 1), "Seed of the noise that a render starts from.")
+    size: int | str = _setting(
+        512,
+        Size(),
+        "Longest side of the result in pixels, its aspect the content's (the style's where there is no content); or an "
+        "exact size `640x480`, to which pictures are cut; or a share of the picture, `50%`.",
+    )
     style_scale: float = _setting(1.0, Number(0.05, 20), "Longest side of the style picture, as a multiple of `size`.")
-    steps: int = _setting(
-        300, Whole(1, 1_000_000), "Evaluations of loss and gradient, all scales together; each scale takes a share."
+    steps: int | list[int] = _setting(
+        300,
+        Steps(),
+        "Evaluations of loss and gradient: a number for all scales together, of which each takes an equal share, or a "
+        "list with the steps of each scale, whose last is repeated.",
+    )
+    scales: str | int | list[int] | dict[str, float] = _setting(
+        "auto",
+        Scales(),
+        "Sizes rendered from coarse to fine, each starting from the last: `auto`, a number of sizes (each half the "
+        "next), a list of longest sides, or `{from: 128, factor: 1.414}`.",
+    )
+    tolerance: float = _setting(
+        0.0, Number(0, 1), "A scale ends once its last 20 steps lowered the loss by less than this share; 0 for never."
+    )
+    time_limit: float | None = _setting(
+        None, Maybe(Number(0.1)), "Seconds of rendering after which a cell ends with what it has, at full size."
     )
     content_layers: dict[str, float] = _setting(
         {"relu4_2": 1.0}, Weighted("layer"), "Layers of the content term: a list, or a mapping of layer to weight."
@@ -91,8 +121,10 @@ class Settings:
     style_weight: float = _setting(20.0, Number(0), "Weight of the style term.")
     style_statistic: dict[str, float] = _setting(
         {"gram": 1.0},
-        Weighted("statistic", ("gram", "centered_gram")),
-        "Statistic of the style's features: `gram`, `centered_gram`, a list, or a mapping of statistic to weight.",
+        Weighted("statistic", tuple(STATISTIC_NAMES)),
+        "Statistic of the style's features, a list of them, or a mapping of statistic to weight: "
+        + ", ".join(f"`{name}` ({meaning})" for name, meaning in STATISTIC_NAMES.items())
+        + ".",
     )
     content_normalization: str = _setting(
         "variance",
@@ -102,38 +134,72 @@ class Settings:
     )
     style_normalization: str = _setting(
         "target",
-        Choice("target", "channels", "mean", "paper"),
-        "Style term, a weighted sum over layers of, with D the difference of the statistics: `mean` the mean of D², "
-        "`paper` a quarter of that mean (Gatys et al. 2016, eq. 4), `channels` that mean / channels² (neural-style); "
-        "`target`, a weighted mean over layers of |D|² / |target|².",
+        Choice("target", "mean", "channels", "paper", "positions", "pixels"),
+        "Style term, a weighted sum over layers of each statistic's distance: `mean` as it is, for a Gram matrix the "
+        "mean of D², D its difference. For Gram matrices only: `paper` mean D² / 4 (Gatys et al. 2016, eq. 4), "
+        "`channels` mean D² / channels² (neural-style), `positions` mean D² · positions² (Hvass), `pixels` "
+        "sum D² · (positions / pixels)² / 36 (Chollet). `target`, a weighted mean over layers of distance / the "
+        "target's own size.",
+    )
+    balance: str = _setting(
+        "none",
+        Choice("none", "terms", "layers"),
+        "`terms` divides each term by its own current value (Hvass); `layers` divides the gradient of each layer's "
+        "loss by its own L1 norm (neural-style's -normalize_gradients). Neither is for L-BFGS.",
     )
     tv_weight: float = _setting(2e-3, Number(0), "Weight of the total variation.")
     tv_norm: str = _setting(
         "squared",
-        Choice("squared", "absolute"),
+        Choice("squared", "absolute", "power", "nine-point"),
         "Total variation of pixels in 0–255: `squared` is the mean squared difference of neighbours, `absolute` the "
-        "sum of absolute differences (neural-style-pt).",
+        "sum of absolute differences (neural-style-pt), `power` the sum of (dx² + dy²)^1.25 (Mahendran, Vedaldi 2015; "
+        "Chollet), `nine-point` weighted mean squares that include diagonals (crowsonkb).",
     )
-    optimizer: str = _setting("lbfgs", Choice("lbfgs", "adam"), "Optimiser of the pixels.")
+    color: str = _setting(
+        "style",
+        Choice("style", "content", "histogram", "cholesky", "pca", "symmetric"),
+        "`content` keeps the content's colours: only luminance is restyled. The others first give the style picture "
+        "the content's colours: channel by channel, or all at once by an affine map (Gatys et al. 2016, "
+        "arXiv:1606.05897).",
+    )
+    optimizer: str = _setting(
+        "lbfgs",
+        Choice("lbfgs", "adam", "sgd", "normalized-sgd"),
+        "Optimiser of the pixels; `sgd` is plain gradient descent, `normalized-sgd` divides each gradient by its "
+        "standard deviation.",
+    )
     learning_rate: float | None = _setting(
         None,
         Maybe(Number(1e-8, 1000), "auto"),
-        "Adam: step in units of full brightness, 0.02 by default. L-BFGS: factor on each step, 1 by default.",
+        "Adam and gradient descent: step in units of full brightness, 0.02 by default. L-BFGS: factor on each step, "
+        "1 by default.",
+    )
+    learning_rate_decay: float = _setting(
+        1.0, Number(0.01, 1), "Adam and gradient descent: factor on the learning rate for each 100 steps."
+    )
+    adam_betas: list[float] = _setting([0.9, 0.99], Pair(Number(0, 0.99999)), "Adam: decay of both moments.")
+    adam_epsilon: float = _setting(1e-8, Number(0, 10), "Adam: added to the root of the second moment.")
+    average: float = _setting(
+        0.0,
+        Number(0, 0.99999),
+        "Adam: decay of the running mean of iterates that is the result; 0 for the last one.",
     )
     history_size: int = _setting(20, Whole(1, 1000), "L-BFGS: number of past steps that shape the next one.")
+    line_search: str = _setting(
+        "armijo",
+        Choice("armijo", "none"),
+        "L-BFGS: `armijo` goes back where the loss does not fall enough; `none` takes every step (torch's default).",
+    )
     spectral_exponent: float = _setting(
         0.25,
         Number(0, 2),
         "L-BFGS works on pixels whose Fourier amplitudes are scaled by 1/frequency to this power; 0 turns it off.",
     )
-    scales: str | int | list[int] = _setting(
-        "auto",
-        Scales(),
-        "Sizes rendered from coarse to fine: `auto`, a number of sizes (each half the next), or a list of longest "
-        "sides. Pictures are rendered at each in turn, each starting from the last.",
+    snapshots: list[int] | dict[str, int] | None = _setting(
+        None, Maybe(Snapshots()), "Steps whose pictures are kept beside the result: a list, or `{every: 50}`."
     )
-    color: str = _setting(
-        "style", Choice("style", "content"), "`content` keeps the content's colours: only luminance is restyled."
+    animation: str | None = _setting(
+        None, Maybe(Animation), "Format of an animation of the snapshots: `webp` or `gif`."
     )
     precision: str = _setting(
         "auto",
@@ -144,14 +210,11 @@ class Settings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, parse(field.name, getattr(self, field.name)))
-        for name in ("content_layers", "style_layers"):
-            _check_layers(name, getattr(self, name), self.encoder)
-        if isinstance(self.scales, list) and self.scales and self.scales[-1] > self.size:
-            raise SettingError("scales", f"scales: {self.scales[-1]} is larger than the picture (size: {self.size})")
+        contradictions.check(self)
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from a mapping of names to values; a preset among them supplies what is not named.
+        """Settings from a mapping of names to values; a preset, then the method, supply what is not named.
 
         Raises:
             SettingError: as the class says.
@@ -159,7 +222,14 @@ class Settings:
         for name in values:
             kind_of(name)
         preset = parse("preset", values.get("preset"))
-        return cls(**{**(PRESETS[preset] if preset else {}), **values})
+        from_preset = PRESETS[preset] if preset else {}
+        method = METHODS[parse("method", values.get("method", from_preset.get("method", "gatys")))]
+        try:
+            return cls(**{**method.defaults, **from_preset, **values})
+        except SettingError as error:
+            if not preset:
+                raise
+            raise SettingError(error.setting, f"{error} (preset {preset})") from None
 
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain JSON values."""
@@ -169,17 +239,26 @@ class Settings:
         """The settings that decide the pixels, as plain JSON values: what a cell's key is made of."""
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.metadata["decides_pixels"]}
 
-    def sizes(self) -> list[int]:
-        """Longest sides in the order they are rendered, coarse to fine; the last is `size`."""
-        if isinstance(self.scales, list):
-            return sorted({*self.scales, self.size})
-        fine_enough = [n for n in (1, 2) if self.size // 2**n >= COARSEST]
-        count = 1 + len(fine_enough) if self.scales == "auto" else int(self.scales)
-        return sorted({max(16, self.size // 2**n) for n in range(count)})
+    def canvases(self, width: int, height: int) -> list[tuple[int, int]]:
+        """Width and height of each canvas, coarse to fine, for a picture of so many pixels; the last is the result's.
 
+        `scales: auto` leaves out those at which a panorama is too low for the layers.
+        """
+        found = schedule.canvases(self.size, self.scales, width, height)
+        if self.scales != "auto":
+            return found
+        least = smallest_side(self.layers())
+        return [sides for sides in found[:-1] if min(sides) >= least] + found[-1:]
 
-COARSEST = 96
-"""Longest side in pixels below which `scales: auto` goes no further: content is lost in smaller pictures."""
+    def shares(self, count: int) -> list[int]:
+        """Steps of each of so many canvases, coarse to fine."""
+        return schedule.shares(self.steps, count)
+
+    def layers(self) -> list[str]:
+        """Layers that the method computes of the picture, from content and style."""
+        method = METHODS[self.method]
+        content = self.content_layers if method.needs_content else {}
+        return list({**content, **(self.style_layers if method.needs_style else {})})
 
 
 def names() -> tuple[str, ...]:
@@ -226,21 +305,3 @@ def json_schema() -> dict[str, Any]:
             "default": default,
         }
     return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def layers_of(encoder: str | Mapping[str, str]) -> list[str]:
-    """Names of the layers an encoder offers, from the picture upwards; the shipped one ends with relu5_1."""
-    architecture = encoder.split("-")[0] if isinstance(encoder, str) else encoder["arch"]
-    layers = ARCHITECTURES[architecture].layers()
-    return layers[: layers.index("relu5_1") + 1] if encoder == "vgg19" else layers
-
-
-def _check_layers(name: str, weighted: Mapping[str, float], encoder: str | Mapping[str, str]) -> None:
-    offered = layers_of(encoder)
-    for layer in weighted:
-        if layer not in offered:
-            raise SettingError(
-                name,
-                f"{name}: the encoder has no layer {layer!r}{did_you_mean(layer, offered)} "
-                f"(it has {offered[0]} … {offered[-1]})",
-            )

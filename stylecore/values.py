@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,7 +14,11 @@ from typing import Any, Protocol
 from stylecore.architectures import ARCHITECTURES
 from stylecore.errors import did_you_mean
 
+STARTS = ("content", "style", "noise", "grey")
+"""What `init` can name besides pictures."""
 ENCODERS = ("vgg19", "vgg19-torchvision", "vgg16-torchvision")
+_NUMERAL = r"^\s*[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?\s*$"
+_DIGEST = "^[0-9a-fA-F]{64}$"
 
 
 class Kind(Protocol):
@@ -53,7 +58,7 @@ class Number:
     def parse(self, value: Any) -> float:
         """The number as float; raises ValueError."""
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
+            number = float(value) if _may_be_number(value) else math.nan
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not (math.isfinite(number) and self.minimum <= number <= self.maximum):
@@ -70,7 +75,12 @@ class Number:
         bounds = {"minimum": self.minimum} if self.minimum > -math.inf else {}
         if self.maximum < math.inf:
             bounds["maximum"] = self.maximum
-        return {"anyOf": [{"type": "number", **bounds}, {"type": "string", "pattern": r"^[-+0-9.eE]+$"}]}
+        return {"anyOf": [{"type": "number", **bounds}, {"type": "string", "pattern": _NUMERAL}]}
+
+
+def _may_be_number(value: Any) -> bool:
+    """Whether a value may be read as a number: float() takes truth values, `1_000` and `infinity` too."""
+    return bool(re.match(_NUMERAL, value)) if isinstance(value, str) else not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,7 @@ class Whole:
 
     def parse(self, value: Any) -> int:
         """The number as int; raises ValueError."""
-        number = None if isinstance(value, bool) else _integral(value)
+        number = _integral(value) if _may_be_number(value) else None
         if number is None or not self.minimum <= number <= self.maximum:
             raise ValueError(f"expected a whole number from {self.minimum} to {self.maximum}, got {value!r}")
         return number
@@ -90,7 +100,7 @@ class Whole:
     def schema(self) -> dict[str, Any]:
         """An integer within the bounds, or its text in scientific notation."""
         integer = {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
-        return {"anyOf": [integer, {"type": "string", "pattern": r"^[+0-9.eE]+$"}]}
+        return {"anyOf": [integer, {"type": "string", "pattern": _NUMERAL}]}
 
 
 def _integral(value: Any) -> int | None:
@@ -116,8 +126,8 @@ class Text:
         return value
 
     def schema(self) -> dict[str, Any]:
-        """A string."""
-        return {"type": "string", "minLength": 1}
+        """A string that is not blank."""
+        return {"type": "string", "not": {"pattern": r"^\s*$"}}
 
 
 @dataclass(frozen=True)
@@ -172,29 +182,39 @@ class Weighted:
         """A name, a list of names, or a mapping."""
         name: dict[str, Any] = {"enum": list(self.names)} if self.names else {"type": "string"}
         weights = {"type": "object", "additionalProperties": Number(0).schema(), "minProperties": 1}
-        return {"anyOf": [name, {"type": "array", "items": name, "minItems": 1}, weights]}
+        return {"anyOf": [name, {"type": "array", "items": name, "minItems": 1}, {**weights, "propertyNames": name}]}
 
 
-class Scales:
-    """`auto`, a number of sizes from 1 to 8, or a list of sizes from coarse to fine."""
+class Start:
+    """What a picture starts from: a name, a picture's path, or a blend such as `{content: 0.9, noise: 0.1}`."""
 
-    def parse(self, value: Any) -> str | int | list[int]:
-        """The value, lists sorted from coarse to fine; raises ValueError."""
-        if value == "auto":
-            return "auto"
-        if isinstance(value, Sequence) and not isinstance(value, str):
-            if not value:
-                raise ValueError("expected at least one size, got an empty list")
-            return sorted(Whole(16, 16384).parse(size) for size in value)
-        try:
-            return Whole(1, 8).parse(value)
-        except ValueError:
-            raise ValueError(f"expected auto, a number of sizes from 1 to 8, or a list, got {value!r}") from None
+    def parse(self, value: Any) -> str | dict[str, float]:
+        """The name, the path or the mapping; raises ValueError."""
+        if not isinstance(value, Mapping):
+            return Text().parse(value)
+        return Weighted("start", STARTS).parse(value)
 
     def schema(self) -> dict[str, Any]:
-        """The three forms."""
-        sizes = {"type": "array", "items": Whole(16, 16384).schema(), "minItems": 1}
-        return {"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": 8}, sizes]}
+        """A text, or a mapping of names to weights."""
+        weights = {"type": "object", "properties": dict.fromkeys(STARTS, Number(0).schema()), "minProperties": 1}
+        return {"anyOf": [Text().schema(), {**weights, "additionalProperties": False}]}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two numbers, each within bounds."""
+
+    kind: Number
+
+    def parse(self, value: Any) -> list[float]:
+        """A list of two numbers; raises ValueError."""
+        if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != 2:
+            raise ValueError(f"expected two numbers such as [0.9, 0.999], got {value!r}")
+        return [self.kind.parse(part) for part in value]
+
+    def schema(self) -> dict[str, Any]:
+        """An array of two numbers."""
+        return {"type": "array", "items": self.kind.schema(), "minItems": 2, "maxItems": 2}
 
 
 class EncoderChoice:
@@ -215,15 +235,17 @@ class EncoderChoice:
                 raise ValueError(f"{key!r} is missing; a weights file is written {{arch, weights, input}}")
         Choice(*ARCHITECTURES).parse(value["arch"])
         Choice("caffe", "torchvision").parse(value["input"])
+        if "sha256" in value and not re.fullmatch(_DIGEST, str(value["sha256"])):
+            raise ValueError(f"sha256 is {value['sha256']!r}; expected 64 hexadecimal digits")
         return {key: Text().parse(value[key]) for key in self.required + self.optional if key in value}
 
     def schema(self) -> dict[str, Any]:
         """A name or a mapping."""
         properties = {
             "arch": {"enum": list(ARCHITECTURES)},
-            "weights": {"type": "string"},
+            "weights": Text().schema(),
             "input": {"enum": ["caffe", "torchvision"]},
-            "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+            "sha256": {"type": "string", "pattern": _DIGEST},
         }
         mapping = {"type": "object", "properties": properties, "required": list(self.required)}
         return {"anyOf": [{"enum": list(ENCODERS)}, {**mapping, "additionalProperties": False}]}

@@ -67,7 +67,7 @@ def _row_height(row: Sequence[Shown], usual: tuple[int, int], look: Look) -> int
 
 def _captions(page: Page, shown: list[list[Shown]], widths: list[int], look: Look) -> list[list[Block]]:
     pairs = zip(itertools.chain(*page.tiles), itertools.chain(*shown), strict=True)
-    notes = [tile.note if isinstance(item, Image.Image) else "" for tile, item in pairs]
+    notes = [tile.caption if isinstance(item, Image.Image) else () for tile, item in pairs]
     blocks = iter(fit(notes, look.note, widths * len(shown), look.least))
     return [list(itertools.islice(blocks, len(widths))) for _ in shown]
 

@@ -16,6 +16,9 @@ from flows import fonts
 
 LINES = 3  # a text may take so many lines before it shrinks
 
+Words = str | tuple[str, ...]
+"""A text, or several that begin a line each."""
+
 
 @dataclass(frozen=True)
 class Block:
@@ -48,28 +51,37 @@ def leading(size: float) -> int:
     return round(1.3 * size)
 
 
-def set_text(text: str, size: int, width: float, bold: bool = False) -> Block:
+def set_text(text: Words, size: int, width: float, bold: bool = False) -> Block:
     """Set a text in lines of at most `width` pixels, broken at words, else after a mark like `_`, else anywhere."""
-    font, lines, whole = _font(size, bold), [""], True
-    for word in re.split(r"(?<=[ _/,;:=])|(?<=[^\W\d]-)(?=[^\W\d])", _clean(text)):
-        if font.getlength((lines[-1] + word).rstrip()) <= width:
-            lines[-1] += word
-            continue
-        while (end := _room(word, font, width)) < len(word):
-            lines, word, whole = [*lines, word[:end]], word[end:], False
-        lines.append(word)
+    font, whole = _font(size, bold), True
+    lines: list[str] = []
+    for part in (text,) if isinstance(text, str) else text:
+        lines.append("")
+        for word in re.split(r"(?<=[ _/,;:=])|(?<=[^\W\d]-)(?=[^\W\d])", _clean(part)):
+            if font.getlength((lines[-1] + word).rstrip()) <= width:
+                lines[-1] += word
+                continue
+            while (end := _room(word, font, width)) < len(word):
+                lines, word, whole = [*lines, word[:end]], word[end:], False
+            lines.append(word)
     return _measured([line.rstrip() for line in lines if line.strip()], font, whole)
 
 
+def usual_height(text: Words, size: int) -> int:
+    """How high a text may be before it shrinks, in pixels."""
+    return max(LINES, 1 if isinstance(text, str) else len(text)) * leading(size)
+
+
 def fit(
-    texts: Sequence[str], size: int, widths: Sequence[float], least: int, heights: Sequence[float] | None = None
+    texts: Sequence[Words], size: int, widths: Sequence[float], least: int, heights: Sequence[float] | None = None
 ) -> list[Block]:
     """Set texts that belong together in one size from `size` down to `least`, each in its width and height in pixels.
 
     It is the largest at which none is higher than asked and no word is broken; else the largest at which none is
-    higher than asked; else the least, however high that is. Unless asked otherwise, a text may be `LINES` high.
+    higher than asked; else the least, however high that is. Unless asked otherwise, a text may be `LINES` high, or
+    as many lines as it begins.
     """
-    heights = heights or [LINES * leading(size)] * len(texts)
+    heights = heights or [usual_height(text, size) for text in texts]
     low: list[Block] = []
     blocks: list[Block] = []
     for points in range(max(size, least), least - 1, -1):

@@ -19,11 +19,18 @@ class Tile:
         picture: opens the picture, when the page is drawn and not before; where it raises, the tile is drawn as failed.
         note: a caption under the picture; for a missing or failed cell the reason, shown inside the tile.
         state: what became of the cell.
+        values: said under the picture and its note, each on a line of its own so that those of a row compare.
     """
 
     picture: Callable[[], Image.Image] | None
     note: str = ""
     state: Literal["done", "failed", "missing", "left out"] = "done"
+    values: tuple[str, ...] = ()
+
+    @property
+    def caption(self) -> tuple[str, ...]:
+        """What stands under the picture, each part on a line of its own."""
+        return tuple(filter(None, (self.note, *self.values)))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from flows.contact_sheet.lettering import LINES, leading, set_text
+from flows.contact_sheet.lettering import Words, set_text, usual_height
 from flows.contact_sheet.page import DEFAULT_LOOK, Look, Page
 
 
@@ -27,11 +27,11 @@ def _too_large(page: Page, look: Look) -> Callable[[int, int], bool]:
     """Whether such (rows, columns) of a page may be too large, for the most unfavourable shapes of its pictures."""
     narrow, side = look.narrowest, max(look.cell, look.narrowest)
 
-    def tallest(texts: Sequence[str], size: int, width: float) -> int:
+    def tallest(texts: Sequence[Words], size: int, width: float) -> int:
         least = max((set_text(text, look.least, width).height for text in set(texts)), default=0)
-        return max(least, LINES * leading(size)) + look.gap if least else 0
+        return max([least, *(usual_height(text, size) for text in texts)]) + look.gap if least else 0
 
-    notes = tallest([tile.note for row in page.tiles for tile in row if tile.state == "done"], look.note, narrow)
+    notes = tallest([tile.caption for row in page.tiles for tile in row if tile.state == "done"], look.note, narrow)
     pitch = max(side + notes, tallest(page.row_labels, look.label, look.row_label_width)) + look.gutter
     beside = side + tallest([item.caption for item in page.beside], look.note, narrow)
     head = (

@@ -1,4 +1,4 @@
-"""Draws the style pictures that ship with the package: `python -m flows.samples.draw [DIR] [--only NAME]`."""
+"""Draws the style pictures and masks that ship with the package: `python -m flows.samples.draw [DIR] [--only NAME]`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from flows.samples import brush_strokes, contrived, pointillist, stained_glass, waves
+from flows.samples import brush_strokes, contrived, pointillist, silhouettes, stained_glass, waves
 
 CONTRIVED: dict[str, Callable[[], Image.Image]] = {
     "halves": contrived.halves,
@@ -17,6 +17,8 @@ CONTRIVED: dict[str, Callable[[], Image.Image]] = {
     "rainbow-circles": contrived.rainbow_circles,
     "lorem-ipsum": contrived.lorem_ipsum,
     "dark-circle": contrived.dark_circle,
+    "mask-astronaut": silhouettes.figure,
+    "mask-astronaut-ground": silhouettes.ground,
 }
 PAINTERLY: dict[str, Callable[[], Image.Image]] = {
     "brush-strokes": brush_strokes.draw,
@@ -48,7 +50,9 @@ def save(name: str, folder: Path) -> Path:
 def main() -> None:
     """Draw all of them, or one, and name the files written."""
     known = [*CONTRIVED, *PAINTERLY]
-    parser = argparse.ArgumentParser(prog="python -m flows.samples.draw", description="Draw the sample style pictures.")
+    parser = argparse.ArgumentParser(
+        prog="python -m flows.samples.draw", description="Draw the sample style pictures and masks."
+    )
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent, metavar="DIR")
     parser.add_argument("--only", choices=known, metavar="NAME", help=f"one of {', '.join(known)}")
     wanted = parser.parse_args()

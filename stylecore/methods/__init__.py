@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -12,14 +15,32 @@ class Method:
     Attributes:
         module: where its `optimise` function lives.
         version: raised by hand whenever the method's pixels change, so that finished cells are rendered again.
-        needs_content: whether a cell needs a content picture.
-        needs_style: whether a cell needs a style picture.
+        needs_content: whether a cell needs a content picture; if not, it uses none.
+        needs_style: whether a cell needs a style picture; if not, it uses none.
+        defaults: settings that differ from the general defaults for this method.
     """
 
     module: str
     version: int
     needs_content: bool
     needs_style: bool
+    defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
 
-METHODS = {"gatys": Method("stylecore.methods.gatys", 1, needs_content=True, needs_style=True)}
+METHODS = {
+    "gatys": Method("stylecore.methods.gatys", 2, needs_content=True, needs_style=True),
+    "content-reconstruction": Method(
+        "stylecore.methods.content_reconstruction",
+        1,
+        needs_content=True,
+        needs_style=False,
+        defaults=MappingProxyType({"init": "noise", "scales": 1}),
+    ),
+    "style-reconstruction": Method(
+        "stylecore.methods.style_reconstruction",
+        1,
+        needs_content=False,
+        needs_style=True,
+        defaults=MappingProxyType({"init": "noise"}),
+    ),
+}

@@ -44,7 +44,7 @@ def read(folder, text, sets=None, **options):
 
 
 def blocks_of(loaded):
-    return cells.blocks(loaded, inputs.find(loaded, cells.pictures_named(loaded)))
+    return cells.blocks(loaded, inputs.find(loaded, inputs.pictures_named(loaded)))
 
 
 def cells_of(loaded):

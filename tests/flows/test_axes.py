@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from flows.axes import Axis, AxisValue, count_fulfilled, product, read_axis
+from flows.axes import Axis, AxisValue, combination, count_fulfilled, product, read_axis
 from stylecore.errors import SettingError
 
 
@@ -39,6 +39,12 @@ def values(name, raw):
         ("content_layers", ["relu4_2", ["relu1_1", "relu2_1"], {"relu3_1": 0.5}],
          [{"relu4_2": 1.0}, {"relu1_1": 1.0, "relu2_1": 1.0}, {"relu3_1": 0.5}]),
         ("scales", ["auto", 3, [128, 64]], ["auto", 3, [64, 128]]),
+        ("scales", [{"from": 64, "factor": "1.5"}, {"factor": 2}],
+         [{"from": 64, "factor": 1.5}, {"from": 96, "factor": 2.0}]),
+        ("size", ["640 x 480", "50%", 64], ["640x480", "50%", 64]),
+        ("steps", [[10, "2e1"], 30], [[10, 20], 30]),
+        ("init", ["grey", {"content": 9, "noise": "1e-1"}, "a.png"], ["grey", {"content": 9.0, "noise": 0.1}, "a.png"]),
+        ("snapshots", ["none", None, [5, 1], {"every": 5}], [None, None, [1, 5], {"every": 5}]),
     ],
 )  # fmt: skip
 def test_values(name, raw, expected):
@@ -58,6 +64,8 @@ def test_spacings_end_where_they_say_and_are_even(count):
 def test_labels():
     labelled = read_axis("tv_weight", [0, {"value": "1e-3", "label": "some"}, {"value": 1, "label": 7}, {"value": 2}])
     assert list(labelled) == [AxisValue(0.0), AxisValue(0.001, "some"), AxisValue(1.0, "7"), AxisValue(2.0)]
+    mixed = read_axis("init", [{"value": {"content": 9, "noise": 1}, "label": "soft"}, {"value": "grey"}])
+    assert list(mixed) == [AxisValue({"content": 9.0, "noise": 1.0}, "soft"), AxisValue("grey")]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +128,7 @@ def test_product_is_in_order_with_the_last_axis_fastest():
     assert found == [
         {"a": a, "b": b, "c": c, "d": d} for a in (1, 2) for b, c in ((3, 5), (4, 6)) for d in (7, 8, 9)
     ]  # fmt: skip
+    assert [combination(axes, index) for index in range(12)] == list(product(axes))
     assert list(product([])) == [{}]
     assert list(product([axis(a=[1]), axis(b=[])])) == []
 

@@ -23,6 +23,8 @@ def folder(tmp_path):
 
 STEPS = Settings.steps
 A, B, X, Y = "photos/a.png", "photos/b.png", "styles/x.png", "styles/y.png"
+GATYS, OF_CONTENT, OF_STYLE = "gatys", "content-reconstruction", "style-reconstruction"
+METHODS = f"[{GATYS}, {OF_CONTENT}, {OF_STYLE}]"
 
 
 def shown(cell, *names):
@@ -93,6 +95,49 @@ TABLE = {
         (ONE, "jobs: [{grid: {content_layers: [relu4_2, [relu1_1, relu2_1], {relu3_1: 0.5}], scales: [[64, 32]]},"
               " exclude: [{content_layers: [relu4_2]}]}]\ndefaults: {size: 64}", ("content_layers", "scales"),
          [(A, X, {"relu1_1": 1.0, "relu2_1": 1.0}, [32, 64]), (A, X, {"relu3_1": 0.5}, [32, 64])]),
+    "sizes, steps and starts in every form":
+        (ONE, "jobs: [{grid: {size: [64, 50%, 64x48], steps: [[1, 2], 3]}, exclude: [{steps: [1, 2], size: 50%}]}]",
+         ("size", "steps"),
+         [(A, X, 64, [1, 2]), (A, X, 64, 3), (A, X, "50%", 3), (A, X, "64x48", [1, 2]), (A, X, "64x48", 3)]),
+    "starts that are mixed, one of them left out":
+        (ONE, "jobs: [{grid: {init: [grey, {content: 9, noise: 1}, {style: 1}]}, exclude: [{init: {style: '1'}}]}]",
+         ("init",), [(A, X, "grey"), (A, X, {"content": 9.0, "noise": 1.0})]),
+    "a method that uses no style has one cell for all of them":
+        (HEAD, "defaults: {method: content-reconstruction}", (), [(A, None), (B, None)]),
+    "a method that uses no content":
+        (HEAD, "defaults: {method: style-reconstruction}\njobs: [{grid: {seed: [0, 1]}}]", ("seed",),
+         [(None, X, 0), (None, X, 1), (None, Y, 0), (None, Y, 1)]),
+    "what a method does not use need not be there":
+        ("version: 1\ninputs: {style: styles/x.png}\n", "jobs: [{grid: {method: [style-reconstruction]}}]", (),
+         [(None, X)]),
+    "methods along an axis, each with the pictures it uses":
+        (HEAD, f"jobs: [{{grid: {{method: {METHODS}}}}}]", ("method",),
+         [(A, X, GATYS), (A, None, OF_CONTENT), (None, X, OF_STYLE), (A, Y, GATYS), (None, Y, OF_STYLE),
+          (B, X, GATYS), (B, None, OF_CONTENT), (B, Y, GATYS)]),
+    "methods and pairs":
+        (HEAD, f"jobs: [{{pair: zip, grid: {{method: {METHODS}}}}}]", ("method",),
+         [(A, X, GATYS), (A, None, OF_CONTENT), (None, X, OF_STYLE),
+          (B, Y, GATYS), (B, None, OF_CONTENT), (None, Y, OF_STYLE)]),
+    "pairs where one kind only is used":
+        ("version: 1\ninputs: {content: [photos/a.png, photos/b.png], style: styles/x.png}\n",
+         "jobs: [{pair: zip, grid: {method: [content-reconstruction]}}]", (), [(A, None), (B, None)]),
+    "a condition on a picture is met only where the method uses it":
+        (HEAD, f"jobs: [{{grid: {{method: {METHODS}}}, exclude: [{{style: x}}, {{content: a, method: gatys}}],"
+               " override: [{when: {content: b}, set: {steps: 3}}]}]", ("method", "steps"),
+         [(A, None, OF_CONTENT, STEPS), (None, Y, OF_STYLE, STEPS), (B, None, OF_CONTENT, 3), (B, Y, GATYS, 3)]),
+    "a method's own defaults are matched, and a preset along another axis":
+        (ONE, f"jobs: [{{grid: {{method: {METHODS}, preset: [none, neural-style]}}, exclude: [{{init: noise}}]}}]",
+         ("method", "preset", "init"), [(A, X, GATYS, None, "content")]),
+    "override to a method that uses less":
+        (ONE, "jobs: [{grid: {seed: [0, 1]}, override: [{when: {seed: 1}, set: {method: style-reconstruction}}]}]",
+         ("seed",), [(A, X, 0), (None, X, 1)]),
+    "add with another method":
+        (ONE, "jobs: [{add: [{style: x, method: style-reconstruction}, {content: a, style: x, seed: 2,"
+              " method: content-reconstruction}]}]", ("method", "seed"),
+         [(A, X, GATYS, 0), (None, X, OF_STYLE, 0), (A, None, OF_CONTENT, 2)]),
+    "a sample of cells that several methods make":
+        (HEAD, f"jobs: [{{grid: {{method: {METHODS}}}, sample: {{count: 99}}}}]", (),
+         [(A, X), (A, None), (None, X), (A, Y), (None, Y), (B, X), (B, None), (B, Y)]),
 }
 # fmt: on
 
@@ -164,6 +209,20 @@ MISTAKES = [
     ("jobs:\n  - grid: {size: [64]}\ndefaults: {scales: [128]}", None, 5, "scales"),
     ("defaults: {encoder: vgg19}\njobs:\n  - override:\n      - {when: {seed: 0}, set: {encoder: vgg16-torchvision}}\n"
      "    grid:\n      style_layers: [relu3_4]", None, 8, "relu3_4"),
+    ("jobs: [{}]", "inputs: {content: photos/a.png}", 2, "method gatys needs at least one picture under inputs.style"),
+    ("jobs:\n  - grid: {method: [style-reconstruction, gatys]}", "inputs: {style: styles/x.png}", 2,
+     "method gatys needs at least one picture under inputs.content: add content: [PATH]"),
+    ("defaults:\n  method: style-reconstruction\n  init: content", None, 5, "uses no content picture to start from"),
+    ("jobs:\n  - grid:\n      method: [content-reconstruction]\n      init: [noise, {style: 1, noise: 1}]", None, 6,
+     "uses no style picture to start from"),
+    ("defaults: {method: style-reconstruction}\njobs:\n  - override:\n      - when: {style: x}\n"
+     "        set: {method: gatys}", None, 7, "gatys needs a content picture"),
+    ("defaults: {method: content-reconstruction}\njobs:\n  - exclude: [{style: x}]", None, 5, "no cell of this job"),
+    ("jobs:\n  - grid: {method: [gatys, content-reconstruction]}\n"
+     "    exclude: [{method: content-reconstruction, style: x}]", None, 5, "no cell of this job has method"),
+    ("jobs:\n  - add:\n      - {content: a, style: x}\n      - {content: a, method: style-reconstruction}", None, 6,
+     "'style' is missing"),
+    ("defaults: {method: style-reconstruction, init: content}", "inputs: {style: styles/x.png}", 3, "init:"),
 ]
 # fmt: on
 
@@ -176,6 +235,90 @@ def test_mistakes_stand_at_their_line(folder, text, head, line, said):
     (problem,) = caught.value.problems
     assert said in problem.message
     assert problem.place.line == line
+
+
+MASKED = """version: 1
+inputs:
+  content:
+    - photos/b.png
+    - {path: photos/a.png, masks: [photos/a.png, photos/b.png], label: Harbour}
+  style:
+%s
+"""
+MIX = "    - {blend: [styles/x.png, styles/y.png], label: Mix}"
+
+
+def test_masks_and_parts_go_together(folder):
+    harbour, plain = [cell for cell in cells_of(read(folder, MASKED % MIX)) if cell.style][::-1]
+    assert [mask.name for mask in harbour.content.masks] == [A, B]
+    assert plain.content.masks == ()
+    assert [picture.name for picture in harbour.pictures] == [A, A, B, X, Y]
+    assert harbour.inputs == (harbour.content, harbour.style)
+
+
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [
+        ("    - styles/x.png", "Harbour has 2 and the style x is made of 1 picture"),
+        ("    - {blend: [styles/x.png, styles/y.png, 'sample:waves'], label: Three}",
+         "Harbour has 2 and the style Three is made of 3 pictures"),
+    ],
+)  # fmt: skip
+def test_masks_for_another_number_of_parts_are_said_at_the_contents_line(folder, style, said):
+    with pytest.raises(ManifestError) as caught:
+        cells_of(read(folder, MASKED % style))
+    (problem,) = caught.value.problems
+    assert said in problem.message
+    assert problem.place.line == 5
+
+
+def test_masks_of_styles_go_where_no_style_is_used(folder):
+    loaded = read(folder, MASKED % "    - styles/x.png" + "defaults: {method: content-reconstruction}")
+    assert [(cell.content.label, cell.content.masks, cell.style) for cell in cells_of(loaded)] == [
+        ("b", (), None),
+        ("Harbour", (), None),
+    ]
+
+
+def test_a_blend_is_one_value_of_the_style_axis(folder):
+    text = MASKED % (MIX + "\n    - styles/x.png") + (
+        "jobs: [{exclude: [{content: Harbour, style: x}], override: [{when: {style: Mix}, set: {seed: 1}}]}]"
+    )
+    blocks = blocks_of(read(folder, text))
+    found = [(cell.content.label, cell.style.label, cell.settings.seed) for block in blocks for cell in block]
+    assert found == [("b", "Mix", 1), ("b", "x", 0), ("Harbour", "Mix", 1)]
+    assert sum(map(len, blocks)) == 3
+    assert variation.orders(blocks)["style"] == ["Mix", "x"]
+
+
+def test_cells_of_several_methods_agree_with_enumeration_by_hand(folder):
+    rng = random.Random(5)
+    found = inputs.find(read(folder, HEAD), {})
+    names = ("content", "style", "method", "seed", "preset", "init")
+    for _ in range(120):
+        methods = rng.sample([GATYS, OF_CONTENT, OF_STYLE], rng.randint(1, 3))
+        axes = [("method", methods), ("seed", [0, 1]), ("preset", ["none", "neural-style"])]
+        job = {"grid": dict(rng.sample(axes, 3)), "pair": rng.choice(["product", "zip"])}
+        both = {GATYS} & set(methods) or len(methods) == 2
+        pairs = [(A, X), (B, Y)] if job["pair"] == "zip" and both else list(itertools.product((A, B), (X, Y)))
+        rows = []
+        for (content, style), values in itertools.product(pairs, itertools.product(*job["grid"].values())):
+            row = dict(zip(job["grid"], values, strict=True))
+            used = {"content": row["method"] != OF_STYLE and content, "style": row["method"] != OF_CONTENT and style}
+            row |= {kind: used[kind] or None for kind in used}
+            row["init"] = Settings.resolve({n: row[n] for n in ("method", "preset")}).init
+            rows += [row] if row not in rows else []
+        sources = rng.sample(rows, min(2, len(rows)))
+        job["exclude"] = [{n: r[n] for n in rng.sample([n for n in names if r[n]], 2)} for r in sources]
+        left = [row for row in rows if not any(all(row[n] == v for n, v in one.items()) for one in job["exclude"])]
+        text = HEAD + yaml.safe_dump({"jobs": [job]}, sort_keys=False)
+        if not left:
+            continue
+        (block,) = cells.blocks(load(text, "m.yaml"), found)
+        made = [shown(cell, "method", "seed", "preset", "init") for cell in block]
+        expected = [tuple(None if row[n] == "none" else row[n] for n in names) for row in left]
+        assert made == expected, text
+        assert len(block) == len(expected), text
 
 
 def test_mistakes_of_all_jobs_are_said_at_once(folder):
@@ -308,6 +451,6 @@ def test_pictures_named_outside_inputs(folder):
         "defaults: {init: d.png}\njobs: [{grid: {init: [noise, {value: g.png}]}},"
         " {override: [{when: {seed: 0}, set: {init: o.png}}], add: [{content: c.png, style: s.png, init: i.png}]}]"
     )
-    named = cells.pictures_named(read(folder, ONE + text))
+    named = inputs.pictures_named(read(folder, ONE + text))
     assert list(named) == ["d.png", "g.png", "o.png", "i.png", "c.png", "s.png"]
     assert all(re.search(r"init|content|style", str(path)) for path in named.values())

@@ -97,11 +97,13 @@ def test_a_receipt_says_what_the_contract_promises(first):
         for part in ("content", "style"):
             assert receipt["cell"][part]["sha256"] == inputs[receipt["cell"][part]["name"]]
         assert receipt["cell"]["settings"]["steps"] == 2
-        assert set(receipt["timing"]) == {"queued", "load", "render", "encode", "publish"}
+        assert set(receipt["timing"]) == {"queued", "load", "render", "score", "encode", "publish"}
         assert {"stylepress", "torch", "device", "precision"} <= set(receipt["environment"])
         assert receipt["result"]["steps"] == len(receipt["result"]["curve"]) == 2
         assert {"total", "content", "style"} <= set(receipt["result"]["losses"])
         assert (receipt["attempts"], receipt["result"]["stop_reason"]) == (1, "steps")
+        assert receipt["result"]["resumed_from"] == 0
+        assert {name.split("_")[0] for name in receipt["scores"]} == {"style", "content", "health"}
 
 
 def test_nothing_that_is_published_names_this_machine_its_people_or_its_folders(first):
@@ -294,7 +296,10 @@ def test_a_prefect_home_that_cannot_be_made_ends_with_3_in_one_line(tmp_path):
     assert "PREFECT_HOME" in done.stderr
 
 
-COMMANDS = ["init", "render", "plan", "check", "sheets", "gallery", "reproduce", "weights", "doctor", "schema"]
+COMMANDS = [
+    *("init", "render", "plan", "check", "sheets", "gallery"),
+    *("score", "reproduce", "weights", "doctor", "schema"),
+]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -328,6 +333,7 @@ def test_the_whole_explains_itself_and_says_its_version(stylepress):
         ["weights", "fetch", "vgg17"],
         ["sheets", "nowhere"],
         ["gallery", "nowhere"],
+        ["score", "nowhere"],
         ["reproduce", "nowhere.png"],
     ],
 )

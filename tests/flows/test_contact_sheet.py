@@ -69,6 +69,11 @@ def some_label(rng):
     return " ".join(rng.choice(WORDS) for _ in range(rng.choice([0, 1, 1, 1, 2, 5, 20])))
 
 
+def some_values(rng):
+    names = ["ssim 0.812", "sliced wasserstein 1.23e-05", "total variation –", "loss 1.23e12", some_label(rng)]
+    return tuple(rng.sample(names, rng.choice([0, 0, 1, 3, 5])))
+
+
 def some_picture(rng):
     def broken():
         raise OSError("cannot identify image file '/home/someone/private/picture.png'")
@@ -81,7 +86,10 @@ def some_page(rng):
     rows, columns = rng.randint(1, 4), rng.randint(1, 4)
     states = ["done"] * 6 + ["failed", "missing"]
     tiles = tuple(
-        tuple(Tile(some_picture(rng), rng.choice(["", some_label(rng)]), rng.choice(states)) for _ in range(columns))
+        tuple(
+            Tile(some_picture(rng), rng.choice(["", some_label(rng)]), rng.choice(states), some_values(rng))
+            for _ in range(columns)
+        )
         for _ in range(rows)
     )
     return page(
@@ -152,14 +160,35 @@ def test_glyphs_are_not_cut_at_the_edges_of_their_box():
 
 @pytest.mark.parametrize("label", ["m" * 300, "i" * 300, "word " * 60, "style_weight=1.0e5," * 15, "漢" * 300])
 @pytest.mark.parametrize(
-    "where", ["title", "subtitle", "row_axis", "column_axis", "row_labels", "column_labels", "note", "caption"]
+    "where",
+    ["title", "subtitle", "row_axis", "column_axis", "row_labels", "column_labels", "note", "values", "caption"],
 )
 def test_long_labels_are_shown_in_full(label, where):
-    tiles = ((Tile(plain("red"), label if where == "note" else ""), Tile(plain("blue"))),)
+    values = (label,) if where == "values" else ()
+    tiles = ((Tile(plain("red"), label if where == "note" else "", values=values), Tile(plain("blue"))),)
     changes = {"row_labels": {"row_labels": (label,)}, "column_labels": {"column_labels": ("0", label)}}
-    changes |= {"note": {}, "caption": {"beside": (Beside(label, plain("green")),)}}
+    changes |= {"note": {}, "values": {}, "caption": {"beside": (Beside(label, plain("green")),)}}
     drawn = draw_page(page(tiles, **changes.get(where, {where: label})), SMALL)
     assert bare(label) in [bare("".join(text.lines)) for text in drawn.texts]
+
+
+def test_values_stand_on_lines_of_their_own_at_the_same_height_along_a_row():
+    values = [tuple(f"score {n} {v}" for n in "abcde") for v in ("0.5", "12300")]
+    tiles = ((Tile(plain("red"), "a note", values=values[0]), Tile(plain("blue"), "b note", values=values[1])),)
+    look = dataclasses.replace(SMALL, cell=240)
+    drawn = draw_page(page(tiles), look)
+    at = {text.lines: text.box for text in drawn.texts}
+    first, second = at[("a note", *values[0])], at[("b note", *values[1])]
+    assert (first[1], first[3]) == (second[1], second[3])
+    assert first[1] > drawn.boxes[0][0][3]
+    assert first[3] - first[1] > 5 * look.note * 1.3, "six lines are not set smaller than one"
+
+
+def test_what_is_not_shown_for_a_cell_that_failed():
+    drawn = draw_page(
+        page(((Tile(None, "why", "failed", ("ssim –",)), Tile(plain("red"), values=("ssim 1",))),)), SMALL
+    )
+    assert [text.lines for text in drawn.texts if "ssim" in text.lines[0]] == [("ssim 1",)]
 
 
 def test_words_are_broken_only_where_they_do_not_fit():
@@ -279,7 +308,8 @@ def test_pages_within_the_limit_stay_under_the_cap(seed):
     look = dataclasses.replace(SMALL, max_pixels=rng.choice([1_500_000, 4_000_000]), max_side=3_000)
     rows, columns = rng.randint(1, 40), rng.randint(1, 40)
     shapes = [[(120, 90), (120, 120)], [(120, 90), (90, 120)], [(30, 120)], [(120, 20)]][seed % 4]
-    tile = Tile(plain("navy", rng.choice(shapes)), rng.choice(["", "final loss 1.0e4", "n" * 150]))
+    values = (("sliced wasserstein 1.23e-05",) * 9, ("ssim 0.8", "loss 3"), (), ())[seed % 4]
+    tile = Tile(plain("navy", rng.choice(shapes)), rng.choice(["", "final loss 1.0e4", "n" * 150]), values=values)
     whole = page(
         ((tile,) * columns,) * rows,
         title="a title " * rng.randint(1, 10),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from studies import ONE, cells_of, finish, paint, planned, read, receipt_file
+from studies import ONE, cells_of, finish, paint, planned, png, read, receipt_file
 
 from flows.estimate import estimate, operations, operations_per_pixel
 from stylecore.settings import Settings
@@ -42,6 +42,43 @@ def test_operations_follow_pixels_steps_and_scales(folder):
     assert operations(cell) == pytest.approx(10 * (240 * 160 + 120 * 80 + 60 * 40) * per_pixel)
 
 
+@pytest.mark.parametrize(
+    ("settings", "pixel_steps"),
+    [
+        ("size: 50%, scales: 1, steps: 30", 30 * 120 * 80),
+        ("size: 64x48, scales: 1, steps: 30", 30 * 64 * 48),
+        ("size: 64x48, scales: 2, steps: 30", 15 * (64 * 48 + 32 * 24)),
+        ("size: 240, scales: [60, 120], steps: [1, 2, 3]", 60 * 40 + 2 * 120 * 80 + 3 * 240 * 160),
+        ("size: 240, scales: [60, 120], steps: [1, 2]", 60 * 40 + 2 * 120 * 80 + 2 * 240 * 160),
+        ("size: 240, scales: {from: 100, factor: 2}, steps: 10", 5 * (120 * 80 + 240 * 160)),
+    ],
+)
+def test_sizes_steps_and_scales_in_every_form(folder, settings, pixel_steps):
+    paint(folder)
+    (folder / "photos/a.png").write_bytes(png("red", (240, 160)))
+    (cell,) = cells_of(read(folder, ONE + f"defaults: {{{settings}}}"))
+    assert operations(cell) == pytest.approx(pixel_steps * operations_per_pixel(cell.settings))
+
+
+def test_methods_cost_what_their_own_layers_cost_and_have_the_shape_of_their_picture(folder):
+    (folder / "styles/x.png").write_bytes(png("blue", (20, 40)))
+    text = "defaults: {content_layers: conv1_1, style_layers: conv1_2, size: 40, scales: 1, steps: 1, method: %s}"
+    (content,) = cells_of(read(folder, ONE + text % "content-reconstruction"))
+    (style,) = cells_of(read(folder, ONE + text % "style-reconstruction"))
+    assert operations(content) == 40 * 27 * CONV1_1
+    assert operations(style) == 20 * 40 * (CONV1_1 + CONV1_2)
+
+
+def test_snapshots_are_bytes_and_a_limit_of_time_bounds_the_estimate(folder):
+    def estimated(settings):
+        return estimate(cells_of(read(folder, ONE + f"defaults: {{size: 64, {settings}}}")), [])
+
+    plain = estimated("steps: 100").bytes
+    assert estimated("steps: 100, snapshots: {every: 30}").bytes == pytest.approx(4 * plain, abs=3)
+    assert estimated("steps: 100, snapshots: [1, 2, 500]").bytes == pytest.approx(3 * plain, abs=3)
+    assert estimated("time_limit: 0.1, steps: 1000000").seconds == 0.1
+
+
 def test_nothing_costs_nothing():
     nothing = estimate([], [])
     assert (nothing.seconds, nothing.memory_bytes, nothing.bytes) == (0, 0, 0)
@@ -56,6 +93,14 @@ def test_the_rate_is_taken_from_receipts(folder, tmp_path):
     assert made.basis == "measured"
     assert made.seconds == pytest.approx(8.0, rel=0.1)  # two more of the same
     assert json.loads(json.dumps(made.to_dict()))["basis"] == "measured"
+
+
+@pytest.mark.parametrize("settings", ["size: 50%", "size: 32x20", "steps: [3, 7]", "scales: {from: 16, factor: 1.5}"])
+def test_receipts_with_sizes_in_every_form_tell_a_rate(folder, tmp_path, settings):
+    out = tmp_path / "out"
+    text = ONE + f"defaults: {{{settings}}}\njobs: [{{grid: {{seed: [0, 1]}}}}]"
+    finish(planned(read(folder, text), out).items[:1], out, seconds=4.0)
+    assert planned(read(folder, text), out).estimate.basis == "measured"
 
 
 def test_more_work_is_estimated_to_take_longer(folder):

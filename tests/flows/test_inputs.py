@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from studies import ONE, paint, png, read
 
-from flows import cells, inputs, manifest
-from flows.inputs import matching
+from flows import inputs, manifest
+from flows.patterns import matching
 from flows.store import StorageError
 
 
@@ -22,7 +22,7 @@ def folder(tmp_path):
 def found_in(folder, content, *, style="styles/x.png", root="."):
     text = f"version: 1\ninputs:\n  root: {root}\n  style: {style}\n  content: {content}\n"
     loaded = read(folder, text)
-    return inputs.find(loaded, cells.pictures_named(loaded))
+    return inputs.find(loaded, inputs.pictures_named(loaded))
 
 
 def names(found):
@@ -160,12 +160,214 @@ def test_faults_stand_at_their_line_with_the_nearest_name(folder):
         "    add:\n      - content: photos/b.pgn\n        style: x\n"
     )
     loaded = read(folder, text)
-    problems = inputs.faulty(inputs.find(loaded, cells.pictures_named(loaded)))
+    problems = inputs.faulty(inputs.find(loaded, inputs.pictures_named(loaded)))
     assert [(p.place.line, p.message.partition("did you mean ")[2]) for p in problems] == [
         (5, "'photos/a.png'?"),
         (11, "'noise'?"),
         (13, "'photos/b.png'?"),
     ]
+
+
+# blends and masks
+
+SKY = """version: 1
+inputs:
+  content:
+    - {path: photos/a.png, masks: [m/sky.png, m/ground.png], content_mask: m/sky.png}
+  style:
+    - blend: [styles/x.png, {path: styles/y.png, weight: 3, mask: m/sky.png}]
+    - {path: styles/x.png, mask: m/ground.png}
+    - {blend: [styles/x.png]}
+"""
+
+
+def stencil(path, colour=255, size=(24, 16), mode="L"):
+    path.parent.mkdir(exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+@pytest.fixture
+def masked(folder):
+    stencil(folder / "m/sky.png")
+    stencil(folder / "m/ground.png", 1)
+    return folder
+
+
+def found(folder, text):
+    loaded = read(folder, text)
+    return inputs.find(loaded, inputs.pictures_named(loaded))
+
+
+def file_digest(folder, name):
+    return hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_every_file_of_a_blend_and_its_masks_is_read(masked):
+    result = found(masked, SKY)
+    assert result.problems == ()
+    (content,) = result.content
+    names = ["photos/a.png", "m/sky.png", "m/ground.png", "m/sky.png"]
+    assert [file.name for file in content.files] == names
+    assert [file.digest for file in content.files] == [file_digest(masked, name) for name in names]
+    blend, part, whole = result.style
+    assert [file.name for file in blend.files] == ["styles/x.png", "styles/y.png", "m/sky.png"]
+    assert [file.digest for file in blend.files] == [file_digest(masked, file.name) for file in blend.files]
+    assert (blend.shares, blend.width, blend.height) == ((0.25, 0.75), 24, 16)
+    assert (part.name, [p.mask.name for p in part.parts]) == ("styles/x.png", ["m/ground.png"])
+    assert (whole.name, whole.parts, whole.digest) == ("styles/x.png", (), file_digest(masked, "styles/x.png"))
+    assert not any(file.fault for picture in (content, *result.style) for file in picture.files)
+    assert len({picture.digest for picture in result.style}) == 3
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("{blend: [styles/x.png, 'sample:waves']}", ["x + waves"]),
+        ("{blend: [{path: styles/x.png, label: Sea}, styles/y.png]}", ["Sea + y"]),
+        ("{blend: [styles/x.png, styles/y.png], label: Mix}", ["Mix"]),
+        ("[{blend: [styles/x.png, styles/y.png]}, {blend: [{path: styles/x.png, weight: 3}, styles/y.png]}]",
+         ["x + y", "3·x + 1·y"]),
+        ("[{blend: [styles/x.png, styles/y.png]}, {blend: [{path: styles/x.png, mask: m/sky.png}, styles/y.png]}]",
+         ["x + y", "x + y (sky)"]),
+        ("[styles/x.png, {path: styles/x.png, mask: m/sky.png}, {path: styles/x.png, mask: m/ground.png}]",
+         ["x", "x (sky)", "x (ground)"]),
+        ("[{blend: [styles/x.png, styles/y.png]}, {blend: [styles/x.png, styles/y.png]}]", ["x + y"]),
+        ("[styles/x.png, {blend: [styles/x.png]}]", ["x"]),
+        ("{blend: [{path: styles/x.png, label: Sea}]}", ["Sea"]),
+    ],
+)  # fmt: skip
+def test_what_blends_are_called(masked, style, expected):
+    text = f"version: 1\ninputs:\n  content: photos/a.png\n  style: {style}\n"
+    assert [picture.label for picture in found(masked, text).style] == expected
+
+
+def test_one_picture_with_masks_and_without_is_two(masked):
+    text = (
+        "version: 1\ninputs:\n  style: styles/x.png\n  content: [photos/a.png, {path: photos/a.png, masks: m/sky.png},"
+        " photos/b.png, {path: photos/b.png, content_mask: m/sky.png, label: B}]\n"
+    )
+    result = found(masked, text).content
+    assert [picture.label for picture in result] == ["a", "a (sky)", "b", "B"]
+    assert [len(inputs.lookup(result, said)) for said in ("photos/a.png", "a", "a (sky)", "B")] == [2, 1, 1, 1]
+
+
+def digest_of(folder, style):
+    (one,) = found(folder, f"version: 1\ninputs:\n  content: photos/a.png\n  style: {style}\n").style
+    return one.digest
+
+
+def test_a_blend_counts_by_bytes_ratios_and_order(masked):
+    (masked / "copy.png").write_bytes((masked / "styles/x.png").read_bytes())
+    (masked / "m/copy.png").write_bytes((masked / "m/sky.png").read_bytes())
+    one = digest_of(masked, "{blend: [{path: styles/x.png, weight: 0.7}, {path: styles/y.png, weight: 0.3}]}")
+    same = "{blend: [{path: copy.png, weight: 7, label: L}, {path: styles/y.png, weight: 3}], label: Mix}"
+    assert digest_of(masked, same) == one
+    others = [
+        "{blend: [styles/x.png, styles/y.png]}",
+        "{blend: [styles/y.png, styles/x.png]}",
+        "{blend: [{path: styles/x.png, mask: m/sky.png}, styles/y.png]}",
+        "{blend: [styles/x.png, {path: styles/y.png, mask: m/sky.png}]}",
+        "{blend: [{path: styles/x.png, mask: m/ground.png}, styles/y.png]}",
+        "{path: styles/x.png, mask: m/sky.png}",
+        "styles/x.png",
+    ]
+    assert len({one, *(digest_of(masked, other) for other in others)}) == 8
+    sky = digest_of(masked, "{path: styles/x.png, mask: m/sky.png}")
+    assert digest_of(masked, "{path: styles/x.png, mask: m/copy.png}") == sky
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{path: 'photos/*.png', masks: [m/sky.png]}", "'photos/*.png' is a pattern; a picture with masks"),
+        ("{path: 'photos/*.png', content_mask: m/sky.png}", "a picture with masks must be one picture"),
+        ("{path: photos/a.png, masks: ['m/s*.png']}", "a mask must be one picture"),
+        ("{path: photos/a.png, content_mask: 'm/*.png'}", "a mask must be one picture"),
+        ("{path: photos/a.png, masks: [../sky.png]}", "'../sky.png' cannot be used"),
+        ("{path: photos/a.png, masks: ['sample:ct']}", "did you mean 'cat'?"),
+    ],
+)
+def test_what_masks_must_not_be(masked, entry, said):
+    (problem,) = found_in(masked, entry).problems
+    assert said in problem.message
+    assert problem.place.line == 5
+
+
+@pytest.mark.parametrize(
+    ("style", "line", "said"),
+    [
+        ("- blend:\n      - styles/x.png\n      - styles/*.png", 7, "a part of a blend must be one picture"),
+        ("- blend:\n      - styles/x.png\n      - {path: styles/y.png,\n         mask: m/*.png}", 8, "a mask must be"),
+        ("- path: styles/*.png\n      mask: m/sky.png", 5, "a picture with a mask must be one picture"),
+        ("- path: styles/x.png\n      mask: /etc/hostname", 6, "/etc/hostname"),
+        ("- blend: ['none/*.png']", 5, "matches 'none/*.png'"),
+    ],
+)
+def test_what_parts_must_not_be(masked, style, line, said):
+    result = found(masked, f"version: 1\ninputs:\n  content: photos/a.png\n  style:\n    {style}\n    - styles/x.png\n")
+    (problem,) = result.problems
+    assert said in problem.message
+    assert problem.place.line == line
+    assert [picture.name for picture in result.style] == ["styles/x.png"]
+
+
+def test_a_mask_may_be_called_like_a_pattern(masked):
+    stencil(masked / "m/sky [1].png")
+    result = found_in(masked, "{path: photos/a.png, masks: ['./m/sky [1].png']}")
+    assert result.problems == ()
+    assert [mask.name for mask in result.content[0].masks] == ["m/sky [1].png"]
+
+
+def test_masks_that_fit_nothing_are_faults_at_their_line(masked):
+    stencil(masked / "m/black.png", 0)
+    stencil(masked / "m/square.png", 255, (64, 64))
+    (masked / "m/text.png").write_text("hello")
+    text = (
+        "version: 1\ninputs:\n  content:\n    - path: photos/a.png\n      masks:\n        - m/black.png\n"
+        "        - m/square.png\n        - m/sky.pgn\n        - m/text.png\n        - m/sky.png\n"
+        "      content_mask: m/black.png\n  style:\n    - {path: styles/x.png, mask: m/square.png}\n"
+    )
+    result = found(masked, text)
+    problems = inputs.faulty(result)
+    said = [(problem.place.line, problem.message) for problem in problems]
+    assert [line for line, _ in said] == [6, 7, 8, 9, 13]
+    assert "m/black.png is all black" in said[0][1]
+    for message, picture in ((said[1][1], "photos/a.png"), (said[4][1], "styles/x.png")):
+        assert "wrong shape" in message
+        assert "m/square.png has 64×64 pixels" in message
+        assert f"{picture} has 24×16" in message
+    assert "did you mean 'm/sky.png'?" in said[2][1]
+    assert said[3][1].startswith("m/text.png")
+    kinds = [mask.kind for mask in result.content[0].masks]
+    assert kinds == ["unusable-mask", "unusable-mask", "missing-picture", "unreadable-picture", ""]
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"),
+    [((600, 400), True), ((300, 200), True), ((90, 59), True), ((600, 410), False), ((400, 600), False)],
+)
+def test_a_mask_may_be_smaller_and_a_pixel_off(masked, size, fits):
+    stencil(masked / "photos/large.png", 9, (1200, 800))
+    stencil(masked / "m/mask.png", 255, size)
+    (content,) = found_in(masked, "{path: photos/large.png, content_mask: m/mask.png}").content
+    assert (content.content_mask.fault == "") == fits
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "black"),
+    [("L", 0, True), ("L", 1, False), ("RGB", (0, 0, 200), False), ("RGBA", (255, 255, 255, 0), True), ("1", 1, False)],
+)
+def test_black_is_what_shows_nothing(masked, mode, colour, black):
+    stencil(masked / "m/mask.png", colour, mode=mode)
+    (content,) = found_in(masked, "{path: photos/a.png, content_mask: m/mask.png}").content
+    assert ("all black" in content.content_mask.fault) == black
+
+
+def test_one_file_may_be_a_picture_and_a_mask(masked):
+    (masked / "photos/a.png").write_bytes(png("black"))
+    (content,) = found_in(masked, "{path: photos/a.png, content_mask: photos/a.png}").content
+    assert content.fault == ""
+    assert "all black" in content.content_mask.fault
 
 
 def test_a_root_that_is_not_there_is_a_fault_of_each_picture(folder):
@@ -206,6 +408,14 @@ def test_looking_up_by_path_then_by_label(folder):
     assert [i.name for i in inputs.lookup(found, "./photos/a.png")] == ["photos/a.png"]
     assert [i.name for i in inputs.lookup(found, "B")] == ["photos/a.png"]
     assert inputs.lookup(found, "C") == []
+
+
+def test_a_bucket_gives_the_blends_and_masks_that_a_folder_gives(masked, s3):
+    for name in ("photos/a.png", "styles/x.png", "styles/y.png", "m/sky.png", "m/ground.png"):
+        s3.client().put_object(Bucket=s3.bucket, Key=f"p/{name}", Body=(masked / name).read_bytes())
+    there = found(masked, SKY.replace("inputs:\n", f"inputs:\n  root: s3://{s3.bucket}/p\n"))
+    here = found(masked, SKY)
+    assert (there.content, there.style) == (here.content, here.style)
 
 
 def test_a_bucket_gives_what_a_folder_gives(folder, s3):

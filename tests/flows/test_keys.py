@@ -148,11 +148,27 @@ OTHER = {
     "color": "content",
     "precision": "fp32",
     "encoder": "vgg19-torchvision",
+    "noise_distribution": "uniform",
+    "size": "640x480",
+    "steps": [100, 200],
+    "time_limit": 60,
+    "balance": "terms",
+    "adam_betas": [0.8, 0.9],
+    "learning_rate_decay": 0.5,
+    "line_search": "none",
+    "snapshots": {"every": 50},
+    "animation": "gif",
 }
+BESIDE = {"balance": {"optimizer": "sgd"}, "animation": {"snapshots": [1]}}
+"""What a setting needs beside it."""
 
 
 def test_every_deciding_setting_changes_the_key(folder):
-    seen = {key(folder)}
+    def key_with(values):
+        return key(folder, ONE, [f"defaults={json.dumps(values)}"])
+
+    seen = {key(folder)} | {key_with(beside) for beside in BESIDE.values()}
+    before = len(seen)
     for field in dataclasses.fields(settings.Settings):
         if field.name in ("method", "preset"):
             continue
@@ -162,8 +178,8 @@ def test_every_deciding_setting_changes_the_key(folder):
             raised = settings.Settings().to_dict()[field.name] * 2 + 1
             value = kind.parse(min(raised, getattr(kind, "maximum", raised)))
         assert settings.parse(field.name, value) != settings.Settings().to_dict()[field.name], field.name
-        seen.add(key(folder, ONE, [f"defaults={json.dumps({field.name: value})}"]))
-    assert len(seen) == len(dataclasses.fields(settings.Settings)) - 1, "two settings share a key"
+        seen.add(key_with({field.name: value, **BESIDE.get(field.name, {})}))
+    assert len(seen) == before + len(dataclasses.fields(settings.Settings)) - 2, "two settings share a key"
 
 
 def test_the_format_and_the_method_s_version_change_the_key(folder, monkeypatch):
@@ -181,6 +197,97 @@ def test_a_picture_to_start_from_counts_by_its_bytes(folder):
     )
     assert one == same != other
     assert one != key(folder)
+
+
+BLEND = "version: 1\ninputs:\n  content: %s\n  style: {blend: [%s, %s]}\n"
+
+
+def blended(folder, content="photos/a.png", x="{path: styles/x.png, weight: 7}", y="{path: styles/y.png, weight: 3}"):
+    return key(folder, BLEND % (content, x, y))
+
+
+def test_a_blend_counts_by_the_bytes_and_shares_of_its_parts(folder):
+    (folder / "mask.png").write_bytes(png("white"))
+    (folder / "grey.png").write_bytes(png("grey"))
+    shutil.copy(folder / "styles/x.png", folder / "x.png")
+    shutil.copy(folder / "mask.png", folder / "photos/mask.png")
+    one = blended(folder)
+    assert one == blended(folder, x="{path: x.png, weight: 0.7, label: X}", y="{path: styles/y.png, weight: 0.3}")
+    masked = blended(folder, x="{path: styles/x.png, weight: 7, mask: mask.png}")
+    assert masked == blended(folder, x="{path: styles/x.png, weight: 7, mask: photos/mask.png}")
+    others = {
+        one,
+        masked,
+        key(folder),
+        blended(folder, x="styles/x.png", y="styles/y.png"),
+        blended(folder, x="{path: styles/y.png, weight: 3}", y="{path: styles/x.png, weight: 7}"),
+        blended(folder, x="{path: styles/x.png, weight: 7, mask: grey.png}"),
+        blended(folder, y="{path: styles/y.png, weight: 3, mask: mask.png}"),
+        blended(folder, "{path: photos/a.png, content_mask: mask.png}"),
+        blended(folder, "{path: photos/a.png, masks: [mask.png, grey.png]}"),
+        blended(folder, "{path: photos/a.png, masks: [grey.png, mask.png]}"),
+        blended(folder, "{path: photos/a.png, masks: [grey.png, mask.png], content_mask: mask.png}"),
+    }
+    assert len(others) == 11
+
+
+def test_a_blend_of_one_is_that_picture(folder):
+    text = "version: 1\ninputs: {content: photos/a.png, style: {blend: [{path: styles/x.png, weight: 0.2}]}}\n"
+    assert key(folder, text) == key(folder)
+
+
+def test_one_byte_of_a_mask_or_a_part_changes_the_key(folder):
+    (folder / "mask.png").write_bytes(png("white"))
+    content = "{path: photos/a.png, masks: [mask.png, mask.png]}"
+    before = {blended(folder, content)}
+    for name in ("mask.png", "styles/y.png"):
+        with (folder / name).open("ab") as file:
+            file.write(b"\0")
+        before.add(blended(folder, content))
+    assert len(before) == 3
+
+
+def test_what_a_method_does_not_use_changes_nothing(folder):
+    (folder / "mask.png").write_bytes(png("white"))
+    method = "defaults: {method: content-reconstruction}"
+    plain = key(folder, ONE + method)
+    assert plain == key(folder, "version: 1\ninputs: {content: photos/a.png}\n" + method)
+    masked = "version: 1\ninputs: {content: {path: photos/a.png, masks: [mask.png, mask.png]}, style: styles/y.png}\n"
+    assert plain == key(folder, masked + method)
+    assert plain != key(folder, masked.replace("masks: [mask.png, mask.png]", "content_mask: mask.png") + method)
+
+
+def test_a_described_blend(folder):
+    (folder / "mask.png").write_bytes(png("white"))
+    text = BLEND % (
+        "{path: photos/a.png, masks: [mask.png, mask.png], content_mask: mask.png}",
+        "{path: styles/x.png, weight: 3}",
+        "{path: styles/y.png, label: Why, mask: mask.png}",
+    )
+    (cell,) = cells_of(read(folder, text))
+    told = described(cell, Encoders("m.yaml").source("vgg19"), "png")
+    mask = {"name": "mask.png", "sha256": hashlib.sha256(png("white")).hexdigest()}
+    a, x, y = (hashlib.sha256(png(colour)).hexdigest() for colour in ("red", "blue", "gold"))
+    plain = {"name": "photos/a.png", "label": "a", "sha256": a}
+    assert told["content"] == {**plain, "masks": [mask, mask], "content_mask": mask}
+    digest = told["style"].pop("sha256")
+    assert len(digest) == 64
+    assert told["style"] == {
+        "name": "styles/x.png + styles/y.png",
+        "label": "x + Why",
+        "parts": [
+            {"name": "styles/x.png", "label": "x", "sha256": x, "weight": 0.75},
+            {"name": "styles/y.png", "label": "Why", "sha256": y, "weight": 0.25, "mask": mask},
+        ],
+    }
+
+
+def test_a_plain_cell_is_described_as_ever(folder):
+    (cell,) = cells_of(read(folder, ONE))
+    told = described(cell, Encoders("m.yaml").source("vgg19"), "png")
+    assert [sorted(told[kind]) for kind in ("content", "style")] == [["label", "name", "sha256"]] * 2
+    nothing = cells_of(read(folder, ONE + "defaults: {method: style-reconstruction}"))[0]
+    assert described(nothing, Encoders("m.yaml").source("vgg19"), "png")["content"] is None
 
 
 def weights_file(path, value):

@@ -25,7 +25,6 @@ def said_about(text, sets=None):
 # fmt: off
 VALID = {
     "least": "",
-    "nothing but pictures as texts": None,
     "everything": """
 name: coastal-study
 defaults: {method: gatys, size: 512, steps: 300}
@@ -59,11 +58,24 @@ run: {retries: 2, max_failures: 5%, chunk: 10m, devices: auto}
     "a sheet with lists": "sheets: [{rows: [content, style_weight], cols: style, cell: 128}, {}]",
     "matching by picture": "jobs: [{exclude: [{content: photos/a.png, style: x}]}]",
     "names that are numbers": "name: 2024",
+    "sizes, steps and scales in every form":
+        "defaults: {size: 640x480, steps: [10, 20], scales: {from: 64, factor: 1.414}, init: {content: 9, noise: 1}}\n"
+        "jobs: [{grid: {size: [64, 50%, 64x48], steps: [[10, 20], 30], init: [grey, {style: 1}, a.png],"
+        " scales: [auto, 2, [64], {factor: 2}], snapshots: [none, [1], {every: 5}, {value: {every: 9}, label: nine}]},"
+        " exclude: [{init: {style: 1}}, {steps: [10, 20], snapshots: {every: 5}}]}]",
+    "methods without content or style":
+        "jobs: [{grid: {method: [gatys, content-reconstruction, style-reconstruction]}}]",
 }
 TEXTS = {
     "nothing but pictures as texts":
         "version: 1\ninputs: {root: s3://b/p, content: a.png, style: [{path: b, label: no}]}",
+    "blends": "version: 1\ninputs: {content: a, style: [s.png, {blend: [{path: b, weight: 0.7}, {path: 'sample:waves',"
+        " weight: 3e-1, mask: m.png, label: W}], label: 5}, {blend: [b, c]}, {path: d.png, mask: m.png}]}",
+    "one blend alone": "version: 1\ninputs: {content: a, style: {blend: [b]}}",
+    "masks": "version: 1\ninputs: {style: b, content: [{path: a, masks: [m.png, n.png], content_mask: m.png},"
+        " {path: a, masks: m.png}, {path: a, masks: []}]}",
 }
+VALID |= dict.fromkeys(TEXTS, "")
 # fmt: on
 
 
@@ -230,11 +242,26 @@ def test_no_mistake_is_said_twice():
         ("version: 1\ninputs:\n  content:\n    - {pth: a}", 4, "did you mean 'path'?"),
         ("version: 1\ninputs:\n  content:\n    - {path: a, lable: x}", 4, "did you mean 'label'?"),
         ("version: 1\ninputs:\n  content:\n    - {path: a, label: [x]}", 4, "['x']"),
+        ("version: 1\ninputs:\n  content:\n    - {path: a,\n       mask: m}", 5, "did you mean 'masks'?"),
+        ("version: 1\ninputs:\n  content:\n    - path: a\n      masks:\n        - m\n        - 5", 7, "a mask's path"),
+        ("version: 1\ninputs:\n  content:\n    - {path: a, content_mask: [m]}", 4, "['m']"),
+        ("version: 1\ninputs:\n  style:\n    - {path: a, masks: m}", 4, "did you mean 'mask'?"),
+        ("version: 1\ninputs:\n  style:\n    - {path: a, weight: 2}", 4, "unknown key 'weight'"),
+        ("version: 1\ninputs:\n  style:\n    - {label: x}", 4, "either a path or a blend"),
+        ("version: 1\ninputs:\n  style:\n    - {path: a, blend: [b]}", 4, "either a path or a blend"),
+        ("version: 1\ninputs:\n  style:\n    - {blend: [b], mask: m}", 4, "beside that part's path"),
+        ("version: 1\ninputs:\n  style:\n    - {blend: b}", 4, "expected a list, got 'b'"),
+        ("version: 1\ninputs:\n  style:\n    - {blend: []}", 4, "at least one entry"),
+        ("version: 1\ninputs:\n  style:\n    - blend:\n      - b\n      - {path: c, wieght: 1}", 6, "mean 'weight'?"),
+        ("version: 1\ninputs:\n  style:\n    - blend:\n      - b\n      - {path: c, weight: -1}", 6, "got -1"),
+        ("version: 1\ninputs:\n  style:\n    - blend:\n      - b\n      - {path: c, weight: much}", 6, "got 'much'"),
+        ("version: 1\ninputs:\n  style:\n    - blend:\n      - {weight: 1}", 5, "'path' is missing"),
+        ("version: 1\ninputs:\n  style:\n    - label: x\n      blend:\n      - {path: a, weight: 0}", 5, "sum to zero"),
         ("- version: 1", 1, "a manifest is a mapping"),
         ("version", 1, "a manifest is a mapping"),
         ("", 1, "empty"),
     ],
-)
+)  # fmt: skip
 def test_mistakes_before_anything_else(text, line, word):
     assert any(one.startswith(f"m.yaml, line {line},") and word in one for one in said_about(text))
 
@@ -267,6 +294,25 @@ BEYOND_A_SCHEMA = (
 @pytest.mark.parametrize("text", [text for text, *_ in INVALID if not any(part in text for part in BEYOND_A_SCHEMA)])
 def test_the_schema_refuses_what_the_loader_refuses(text):
     assert not SCHEMA.is_valid(yaml.safe_load(HEAD + text))
+
+
+@pytest.mark.parametrize(
+    "style",
+    [
+        *("{label: x}", "{path: a, blend: [b]}", "{blend: []}", "{blend: b}", "{blend: [{path: a, weight: -1}]}"),
+        *("{blend: [{path: a, wieght: 1}]}", "{path: a, masks: m}", "{blend: [{weight: 1}]}", "{path: a, mask: ''}"),
+    ],
+)
+def test_the_schema_refuses_wrong_blends_as_the_loader_does(style):
+    text = f"version: 1\ninputs: {{content: a, style: [{style}]}}"
+    assert not SCHEMA.is_valid(yaml.safe_load(text))
+    assert said_about(text)
+
+
+def test_parts_of_a_blend_are_reached_by_set():
+    text = "version: 1\ninputs: {content: a, style: {blend: [b.png, c.png]}}"
+    manifest = load(text, "m.yaml", ["inputs.style.0.blend.1.weight=3", "inputs.style.0.blend.0.path=d.png"]).manifest
+    assert [(part.path, part.weight) for part in manifest.inputs.style[0].blend] == [("d.png", 1.0), ("c.png", 3.0)]
 
 
 def test_the_schema_is_one():
@@ -306,6 +352,8 @@ def test_a_file_that_is_none(tmp_path):
         ("jobs.0.sample={count: 3}", lambda m: m.jobs[0].sample.count == 3),
         ("inputs.style.1.label=Y", lambda m: [s.label for s in m.inputs.style] == [None, "Y"]),
         ("inputs.style.0.path=z.png", lambda m: m.inputs.style[0].path == "z.png"),
+        ("inputs.style.0={blend: [a.png, {path: b.png, weight: 2}]}", lambda m: m.inputs.style[0].blend[1].weight == 2),
+        ("inputs.style.0.mask=m.png", lambda m: m.inputs.style[0].mask == "m.png"),
         ("inputs.root=s3://b/p", lambda m: m.inputs.root == "s3://b/p"),
         ("output.format=webp", lambda m: m.output.format == "webp"),
         ("run.chunk=90s", lambda m: m.run.chunk == 90),

@@ -6,8 +6,8 @@ import re
 import pytest
 
 from flows.cells import Cell
-from flows.inputs import Input
 from flows.naming import label, picture_name, said
+from flows.pictures import Input
 from stylecore.settings import Settings
 
 
@@ -50,6 +50,10 @@ from stylecore.settings import Settings
         ({"conv1_1": 0.2, "conv2_1": 0.2}, "0.2·(conv1_1 + conv2_1)"),
         ({"gram": 1.0, "centered_gram": 0.5}, "gram + 0.5·centered_gram"),
         ([64, 128], "64, 128"),
+        ("640x480", "640x480"),
+        ({"content": 0.9, "noise": 0.1}, "0.9·content + 0.1·noise"),
+        ({"from": 128, "factor": 1.414}, "from 128 by 1.414"),
+        ({"every": 50}, "every 50"),
         ({"arch": "vgg19", "weights": "file:/models/mine.safetensors", "input": "caffe"}, "vgg19 mine.safetensors"),
     ],
 )
@@ -84,6 +88,35 @@ def test_a_readable_name():
     assert name == "My-Cat--Waves--seed-3_style_weight-1e5--abababababab.png"
     assert picture_name(cell(), "ab" * 32, [], ".jpg") == "c--s--abababababab.jpg"
     assert picture_name(cell("Überraschung", "日本"), "0" * 64, [], ".png") == "Uberraschung--picture--000000000000.png"
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"size": "640x480"}, "size-640x480"),
+        ({"size": "50%"}, "size-50pct"),
+        ({"size": "12.5%"}, "size-12.5pct"),
+        ({"init": {"content": 0.9, "noise": 0.1}}, "init-0.9-content+0.1-noise"),
+        ({"init": "grey"}, "init-grey"),
+        ({"steps": [10, 20]}, "steps-10-20"),
+        ({"scales": {"from": 64, "factor": 1.414}}, "scales-from-64-by-1.414"),
+        ({"scales": [64, 128]}, "scales-64-128"),
+        ({"snapshots": {"every": 50}}, "snapshots-every-50"),
+        ({"snapshots": [1, 10]}, "snapshots-1-10"),
+        ({"snapshots": None}, "snapshots-none"),
+        ({"style_layers": ["relu1_1", "relu2_1"]}, "style_layers-relu1_1+relu2_1"),
+    ],
+)
+def test_values_in_names(settings, said):
+    name = picture_name(cell(**settings), "ab" * 32, settings, ".png")
+    assert name == f"c--s--{said}--abababababab.png"
+
+
+def test_names_of_blends_and_of_what_is_not_there():
+    assert picture_name(cell("c", "0.7·a + 0.3·waves"), "ab" * 32, [], ".png") == "c--0.7-a+0.3-waves--abababababab.png"
+    assert picture_name(cell("c", None), "ab" * 32, ["seed"], ".png") == "c--seed-0--abababababab.png"
+    assert picture_name(cell(None, "s"), "ab" * 32, [], ".png") == "s--abababababab.png"
+    assert label(cell("c", None), "style") == ""
 
 
 WICKED = [

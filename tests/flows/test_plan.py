@@ -112,6 +112,33 @@ def test_a_changed_picture_is_named_and_costs_its_own_cells(folder, out, done):
     assert found[4:] == ["changed: content photos/b.png has other bytes, style styles/x.png has other bytes"] * 4
 
 
+def test_other_weights_and_masks_of_a_blend_are_named(folder, out):
+    text = "version: 1\ninputs:\n  content: photos/a.png\n  style: {blend: [styles/x.png, styles/y.png], label: Mix}\n"
+    finish(planned(read(folder, text), out).items, out)
+    assert reasons(read(folder, text, ["inputs.style.0.label=Other"]), out) == ["done"]
+    name = "styles/x.png + styles/y.png"
+    said = [f"changed: style {name} has other weights or masks"]
+    assert reasons(read(folder, text, ["inputs.style.0.blend.0.weight=3"]), out) == said
+    assert reasons(read(folder, text, ["inputs.style.0.blend.0.mask=photos/b.png"]), out) == said
+    mask = ["inputs.content.0.masks=[photos/b.png, photos/a.png]"]
+    assert reasons(read(folder, text, mask), out) == ["changed: content photos/a.png has other weights or masks"]
+    (folder / "styles/y.png").write_bytes(png("black"))
+    assert reasons(read(folder, text), out) == [f"changed: style {name} has other bytes"]
+
+
+def test_a_mask_or_a_part_that_cannot_be_used_costs_its_own_cells(folder, out):
+    (folder / "black.png").write_bytes(png("black"))
+    text = (
+        "version: 1\ninputs:\n  content: [photos/a.png, {path: photos/b.png, content_mask: black.png}]\n"
+        "  style: [styles/x.png, {blend: [styles/x.png, styles/none.png]}]\n"
+    )
+    made = planned(read(folder, text), out)
+    assert [item.kind for item in made.items] == ["new", "bad input", "bad input", "bad input"]
+    assert [item.key == "" for item in made.items] == [False, True, False, True]
+    assert "black.png is all black" in made.items[2].detail
+    assert "'styles/none.png'" in made.items[1].detail
+
+
 def test_a_new_value_on_an_axis_is_new(folder, out, done):
     made = planned(read(folder, done, ["jobs.0.grid.seed=[0, 1, 2]"]), out)
     assert made.reasons() == {"done": 8, "new": 4}
@@ -329,6 +356,56 @@ def test_check_says_mistakes_and_bad_pictures_together(folder):
         plan.check(read(folder, text, lenient=True))
     lines = [problem.place.line for problem in caught.value.problems]
     assert lines == [3, 5, 7, 8, 9, 10, 11, 13, 14]
+
+
+def test_check_lists_bad_masks_with_their_lines(folder):
+    (folder / "black.png").write_bytes(png("black"))
+    (folder / "square.png").write_bytes(png("white", (9, 9)))
+    text = (
+        "version: 1\ninputs:\n  content:\n    - path: photos/a.png\n      content_mask: black.png\n"
+        "  style:\n    - blend:\n        - {path: styles/x.png, mask: square.png}\n        - styles/none.png\n"
+    )
+    count, faults = plan.check(read(folder, text, lenient=True))
+    assert count == 1
+    assert [fault.partition(",")[0] for fault in faults] == ["line 5", "line 9", "line 8"]
+    assert "wrong shape" in faults[2]
+
+
+@pytest.mark.parametrize("do", [plan.check, lambda loaded: planned(loaded, "none")])
+def test_masks_that_are_too_few_are_said_by_check_and_by_plan(folder, do):
+    text = (
+        "version: 1\ninputs:\n  content:\n    - {path: photos/a.png, masks: [photos/b.png]}\n"
+        "  style:\n    - {blend: [styles/x.png, styles/y.png], label: Mix}\n"
+    )
+    with pytest.raises(ManifestError) as caught:
+        do(read(folder, text))
+    (problem,) = caught.value.problems
+    assert problem.place.line == 4
+    assert "a has 1 and the style Mix is made of 2" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("size: 200%, scales: [16, 64]", "scales: 64 is larger than photos/a.png at size 200%; expected at most 48"),
+        ("size: 200%, scales: [64, 100]", "scales: 100 is larger"),
+        ("size: 64, scales: [128]", "scales: 128 is larger than the picture"),
+        ("size: 16", "photos/a.png has 16×11 pixels"),
+        ("size: 64, scales: [16]", "photos/a.png has 16×11 pixels"),
+        ("size: 200x15", "expected a whole number from 16"),
+        ("method: style-reconstruction, size: 16", "styles/x.png has 16×11 pixels"),
+    ],
+)
+def test_check_finds_canvases_that_are_too_small_and_pyramids_that_are_too_large(folder, settings, said):
+    with pytest.raises(ManifestError) as caught:
+        plan.check(read(folder, ONE + f"name: x\ndefaults: {{{settings}}}", lenient=True))
+    assert said in str(caught.value)
+    assert "line 4" in str(caught.value)
+
+
+def test_what_a_method_does_not_use_is_not_too_deep(folder):
+    text = ONE + "defaults: {size: 16, content_layers: relu3_1, method: content-reconstruction}"
+    assert plan.check(read(folder, text, lenient=True)) == (1, [])
 
 
 def test_check_finds_contradictions_of_single_cells(folder):

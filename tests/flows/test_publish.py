@@ -54,6 +54,17 @@ def test_the_picture_comes_first_and_the_receipt_tells_of_exactly_it(tmp_path):
     }  # fmt: skip
 
 
+def test_a_receipt_tells_how_the_render_ended_and_how_the_picture_scores(tmp_path):
+    scores = {"content_ssim": 2 / 3, "style_gram": 0.0}
+    receipt = publish(open_store(tmp_path), of=result(scores=scores, resumed_from=1))
+    assert receipt["scores"] == {"content_ssim": 0.666667, "style_gram": 0}
+    assert {name: receipt["result"][name] for name in ("steps", "stop_reason", "resumed_from")} == {
+        "steps": 2,
+        "stop_reason": "steps",
+        "resumed_from": 1,
+    }
+
+
 def test_without_a_picture_there_is_no_receipt(tmp_path):
     with pytest.raises(StorageError):
         publish(Recorder(tmp_path, full="renders/"))

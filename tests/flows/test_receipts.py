@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import random
+from pathlib import Path
 
 import pytest
 from studies import ONE, finish, paint, planned, png, read, receipt_file
@@ -96,6 +97,48 @@ def test_one_flipped_byte_is_noticed_though_size_and_times_are_the_same(out):
     path.write_bytes(data)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert fault(out) == "picture altered"
+
+
+def with_extras(out, **entries):
+    """The only receipt of an output, with entries of a snapshot and an animation that are there."""
+    receipt = copy.deepcopy(only(out))
+    Path(out, "snapshots/x").mkdir(parents=True, exist_ok=True)
+    for name in ("snapshots/x/000001.png", "snapshots/x.gif"):
+        Path(out, name).write_bytes(b"12345")
+    receipt["snapshots"] = [{"path": "snapshots/x/000001.png", "step": 1, "bytes": 5}]
+    receipt["animation"] = {"path": "snapshots/x.gif", "bytes": 5, "frames": 2}
+    receipt |= entries
+    receipt_file(out, receipt["key"]).write_text(json.dumps(receipt))
+
+
+@pytest.mark.parametrize("name", ["snapshots/x/000001.png", "snapshots/x.gif"])
+def test_a_snapshot_or_animation_that_is_gone_or_cut_short(out, name):
+    with_extras(out)
+    assert fault(out) == ""
+    (out / name).write_bytes(b"123")
+    assert fault(out) == "snapshot altered"
+    (out / name).unlink()
+    assert fault(out) == "snapshot missing"
+    (out / only(out)["picture"]["path"]).unlink()
+    assert fault(out) == "picture missing", "what matters most is said first"
+
+
+@pytest.mark.parametrize("path", ["../study/photos/a.png", "/etc/hostname", "snapshots/../../x.png", ""])
+def test_a_snapshot_never_leads_outside_its_output(out, path):
+    with_extras(out, snapshots=[{"path": path, "step": 1, "bytes": 5}])
+    assert fault(out) == "snapshot missing"
+
+
+@pytest.mark.parametrize("value", [None, 1, {}, ["x"], [{"step": 1}], [{"path": 5}]])
+def test_a_receipt_whose_snapshots_are_no_list_of_files_is_set_aside(out, value):
+    with_extras(out, snapshots=value)
+    assert ledger_of(out).receipts == {}
+
+
+@pytest.mark.parametrize("value", [None, 1, [], {"frames": 2}, {"path": 5}])
+def test_a_receipt_whose_animation_is_no_file_is_set_aside(out, value):
+    with_extras(out, animation=value)
+    assert ledger_of(out).receipts == {}
 
 
 def test_a_touched_picture_is_the_same(out):

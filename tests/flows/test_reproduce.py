@@ -187,6 +187,28 @@ HOSTILE = {
 }
 
 
+MASK = {"name": "m", "sha256": "0" * 64}
+HOSTILE |= {
+    "masks of another kind": (("content", "masks"), "x"),
+    "a mask without a digest": (("content", "masks"), [{"name": "m"}]),
+    "more masks than styles": (("content", "masks"), [MASK, MASK]),
+    "a mask that is not to be found": (("content", "content_mask"), MASK),
+    "a mask of another kind": (("content", "content_mask"), "/etc/passwd"),
+    "parts of another kind": (("style", "parts"), {"a": 1}),
+    "a part without a weight": (("style", "parts"), [MASK]),
+    "a part of another kind": (("style", "parts"), ["x"]),
+    "a negative weight": (("style", "parts"), [{**MASK, "weight": -1}]),
+    "no number for a weight": (("style", "parts"), [{**MASK, "weight": float("nan")}]),
+    "a text for a weight": (("style", "parts"), [{**MASK, "weight": "1"}]),
+    "weights that sum to zero": (("style", "parts"), [{**MASK, "weight": 0}, {**MASK, "weight": 0.0}]),
+    "a part with a mask of another kind": (("style", "parts"), [{**MASK, "weight": 1, "mask": 5}]),
+    "a part that is not to be found": (("style", "parts"), [{**MASK, "weight": 1}]),
+    "more parts than anybody mixes": (("style", "parts"), [{**MASK, "weight": 1}] * 5000),
+    "a start that is none": (("settings", "init"), {"/etc/passwd": 1}),
+    "a size beyond all": (("settings", "size"), "99999x99999"),
+}
+
+
 @pytest.mark.parametrize("case", HOSTILE)
 def test_a_hostile_picture_is_refused_with_a_message(study, case, monkeypatch, capsys):
     monkeypatch.chdir(study.folder)

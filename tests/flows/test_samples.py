@@ -44,7 +44,9 @@ def test_all_pictures_together_stay_under_four_megabytes():
     assert sum(samples.path(name).stat().st_size for name in samples.names()) < 4_000_000
 
 
-@pytest.mark.parametrize("name", ["halves", "checkers", "rainbow-circles", "dark-circle"])
+@pytest.mark.parametrize(
+    "name", ["halves", "checkers", "rainbow-circles", "dark-circle", "mask-astronaut", "mask-astronaut-ground"]
+)
 def test_contrived_pictures_redraw_to_the_same_pixels(name, tmp_path):
     again = Image.open(draw.save(name, tmp_path))
     assert np.array_equal(_pixels(again), _pixels(Image.open(samples.path(name))))

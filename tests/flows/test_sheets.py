@@ -4,6 +4,7 @@ import dataclasses
 import io
 import itertools
 import json
+import re
 import shutil
 
 import pytest
@@ -11,11 +12,14 @@ import runs
 from PIL import Image, ImageChops, ImageStat
 
 from flows import batch, sheets
-from flows.manifest import Sheet
+from flows.manifest import Sheet, load
 from flows.output import last_run, open_output
+from flows.schema import json_schema
 from flows.shelf import Shelf, Shown, of_receipts
+from flows.source import ManifestError
 from flows.store import open_store
 from stylecore.errors import StylepressError
+from stylecore.score_names import SCORES
 
 
 def descriptions(out):
@@ -237,6 +241,98 @@ def test_axes_that_move_together_run_along_one_side_and_get_no_pages(tmp_path):
     store = open_store(tmp_path)
     assert len(sheets.build(store, shelf, [], "zip", print)) == 1
     assert len(sheets.build(store, shelf, [Sheet(rows=["size"], cols=["seed"])], "zip", print)) == 1
+
+
+# what is said under the pictures
+
+
+def shown(out):
+    """What a sheet's description says under each picture, by the picture."""
+    return {cell["picture"]: cell.get("values") for cell in cells_on(out)}
+
+
+def sheet_of(study, show):
+    """Draw one sheet of a study that shows some measures; returns its bytes."""
+    store, ledger = open_output(str(study.out), print)
+    shelf = of_receipts(ledger, last_run(store))
+    (name,) = sheets.build(store, shelf, [Sheet(name="it", rows="content", cols="style_weight", show=show)], "t", print)
+    return (study.out / name).read_bytes()
+
+
+def test_measures_stand_under_their_pictures(study):
+    shutil.rmtree(study.out / "sheets")
+    plain = sheet_of(study, [])
+    assert set(shown(study.out).values()) == {None}
+    assert sheet_of(study, ["style_sliced_wasserstein", "content_ssim", "loss", "steps", "seconds"]) != plain
+    for name, values in shown(study.out).items():
+        receipt = runs.receipts(study.out)[name]
+        measures = [receipt["scores"]["style_sliced_wasserstein"], receipt["scores"]["content_ssim"]]
+        measures += [receipt["result"]["losses"]["total"], 2, receipt["timing"]["render"]]
+        said = [value.rsplit(" ", 1) for value in values]
+        assert [words for words, _ in said] == ["sliced wasserstein", "ssim", "loss", "steps", "seconds"]
+        assert [float(number) for _, number in said] == pytest.approx(measures, rel=6e-3), "three digits"
+        assert all(len(number.replace(".", "").lstrip("0")) <= 3 for _, number in said if "e" not in number)
+
+
+def test_a_measure_that_a_receipt_does_not_hold_is_a_dash(study):
+    shutil.rmtree(study.out / "sheets")
+    path = min(study.out.glob("receipts/*/*.json"))
+    receipt = json.loads(path.read_text())
+    receipt["scores"] = {"content_ssim": "high", "style_gram": float("nan")}
+    path.write_text(json.dumps(receipt))
+    sheet_of(study, ["content_ssim", "style_gram"])
+    assert shown(study.out)[receipt["picture"]["path"]] == ["ssim –", "gram –"]
+
+
+def test_a_sheet_is_drawn_again_when_what_it_shows_has_changed_and_only_then(study):
+    first = sheet_of(study, ["content_ssim"])
+    path = min(study.out.glob("receipts/*/*.json"))
+    receipt = json.loads(path.read_text())
+    written = (study.out / "sheets/it-1.png").stat().st_mtime_ns
+    receipt["scores"]["content_cfsd"] = 0.111
+    path.write_text(json.dumps(receipt))
+    assert sheet_of(study, ["content_ssim"]) == first
+    assert (study.out / "sheets/it-1.png").stat().st_mtime_ns == written, "not shown, not drawn"
+    receipt["scores"]["content_ssim"] = -0.5
+    path.write_text(json.dumps(receipt))
+    assert sheet_of(study, ["content_ssim"]) != first
+    assert shown(study.out)[receipt["picture"]["path"]] == ["ssim -0.5"]
+
+
+def test_a_run_and_its_receipts_show_the_same(tmp_path):
+    manifest = runs.study(tmp_path)
+    sets = ["defaults.steps=1", "sheets=[{rows: content, cols: style_weight, cell: 64, show: [loss, style_gram]}]"]
+    runs.render(manifest, sets=sets)
+    before = runs.files(tmp_path / "out", "sheets")
+    assert all(len(values) == 2 for values in shown(tmp_path / "out").values())
+    assert rebuild(tmp_path / "out") == before
+
+
+def test_what_is_not_measured_is_a_mistake_at_its_line():
+    head = "version: 1\ninputs: {content: a.png, style: b.png}\nsheets:\n"
+    text = f"{head}  - rows: seed\n    show: [content_sim, loss]\n  - {{cols: seed, show: speed of light}}\n"
+    with pytest.raises(ManifestError) as caught:
+        load(text, "m.yaml")
+    said = str(caught.value)
+    assert re.search(r"line 5.*'content_sim'; did you mean 'content_ssim'\?", said)
+    assert re.search(r"line 6.*'speed of light'; expected style_gram, .*loss, steps, seconds", said)
+    assert load(f"{head}  - {{rows: seed, show: loss}}\n", "m.yaml").manifest.sheets[0].show == ["loss"]
+
+
+def test_editors_know_what_is_measured():
+    show = json_schema()["$defs"]["Sheet"]["properties"]["show"]
+    assert show["anyOf"][0]["enum"] == [*SCORES, "loss", "steps", "seconds"]
+    assert show["anyOf"][1]["items"] == show["anyOf"][0]
+    assert show["description"]
+
+
+def test_a_run_file_of_another_hand_may_ask_for_anything(study):
+    run = max((study.out / "runs").iterdir())
+    document = json.loads(run.read_text())
+    document["manifest"]["sheets"] = [{"rows": "content", "show": ["<b>", "loss"]}, {"rows": "content", "show": [1]}]
+    run.write_text(json.dumps(document))
+    rebuild(study.out)
+    assert {values[0] for values in shown(study.out).values()} == {"<b> –"}
 
 
 def test_an_output_without_receipts_is_refused_and_nothing_is_made(tmp_path):

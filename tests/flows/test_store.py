@@ -488,7 +488,7 @@ def _stopped_in_the_middle(folder):
             time.sleep(0.001)
         writer.send_signal(signal.SIGSTOP)
         os.waitpid(writer.pid, os.WUNTRACED)
-        if list(folder.glob(".*.tmp")):
+        if any(path.stat().st_size for path in folder.glob(".*.tmp")):  # it locks the file before it writes to it
             return writer
         writer.kill()
         writer.wait()

@@ -159,3 +159,40 @@ def test_precision_by_name():
     assert computing_type("fp32", CPU) == torch.float32
     assert computing_type("bf16", CPU) == torch.bfloat16
     assert computing_type("auto", CPU) in (torch.float32, torch.bfloat16)
+
+
+def halved(mask):
+    """Means of 2×2 pixels, by loops; an odd last row or column is left out, as pooling leaves it out."""
+    height, width = mask.shape[0] // 2, mask.shape[1] // 2
+    return torch.stack(
+        [torch.stack([mask[2 * y : 2 * y + 2, 2 * x : 2 * x + 2].mean() for x in range(width)]) for y in range(height)]
+    )
+
+
+def test_a_mask_is_averaged_wherever_features_are_pooled():
+    mask = torch.rand(1, 1, 21, 30, generator=torch.Generator().manual_seed(0))
+    layers = ["conv1_2", "relu1_1", "relu2_1", "conv3_4", "relu4_2", "relu5_1"]
+    found = shipped().mask(mask, layers)
+    features = shipped().features(torch.rand(1, 3, 21, 30), [layer for layer in layers if layer != "conv3_4"])
+    assert list(found) == layers
+    for layer in layers:
+        expected = mask[0, 0]
+        for _ in range(int(layer[4]) - 1):
+            expected = halved(expected)
+        torch.testing.assert_close(found[layer][0, 0], expected / expected.mean())
+        assert float(found[layer].mean()) == pytest.approx(1, rel=1e-5)
+        assert layer not in features or features[layer].shape[2:] == found[layer].shape[2:]
+
+
+def test_a_mask_of_nothing_stays_nothing():
+    """Also where what was white falls off the edge that pooling leaves out."""
+    corner = torch.zeros(1, 1, 17, 17)
+    corner[..., 16, 16] = 1
+    found = shipped().mask(corner, ["relu1_1", "relu2_1"])
+    assert float(found["relu1_1"].sum()) > 0
+    assert torch.equal(found["relu2_1"], torch.zeros(1, 1, 8, 8))
+
+
+def test_a_mask_too_small_for_a_layer_is_named():
+    with pytest.raises(SettingError, match=r"40×3 pixels is too small for relu3_1: both sides need at least 4 pixels"):
+        shipped().mask(torch.ones(1, 1, 3, 40), ["relu3_1"])

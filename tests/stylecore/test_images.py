@@ -156,3 +156,41 @@ def test_encode_refuses() -> None:
 
 def test_tables_name_every_format() -> None:
     assert list(images.CONTENT_TYPES) == list(images.EXTENSIONS) == FORMATS
+
+
+@pytest.mark.parametrize(
+    ("size", "to", "kept"),
+    [
+        ((60, 40), (30, 30), (slice(None), slice(10, 50))),
+        ((60, 40), (30, 10), (slice(10, 30), slice(None))),
+        ((40, 60), (20, 40), (slice(None), slice(5, 35))),
+        ((31, 20), (20, 20), (slice(None), slice(5, 25))),
+    ],
+)
+def test_fill_cuts_evenly_what_is_too_much(
+    size: tuple[int, int], to: tuple[int, int], kept: tuple[slice, slice]
+) -> None:
+    """As if the middle had been cut out by hand and scaled; alpha too. Sizes are widths and heights."""
+    pixels, alpha = noise(size[1], size[0], 3) / 255, noise(size[1], size[0], seed=3) / 255
+    filled = images.fill(picture(pixels, alpha), *to)
+    expected = images.fit(picture(pixels[kept], alpha[kept]), max(to))
+    assert filled.pixels.shape == (to[1], to[0], 3)
+    np.testing.assert_allclose(filled.pixels, expected.pixels, atol=1e-6)
+    np.testing.assert_allclose(filled.alpha, expected.alpha, atol=1e-6)
+    assert filled.digest == "d"
+
+
+@pytest.mark.parametrize("longest", [16, 40, 41, 100])
+def test_fill_is_fit_where_nothing_is_too_much(longest: int) -> None:
+    original = picture(noise(30, 40, 3) / 255)
+    fitted = images.fit(original, longest)
+    filled = images.fill(original, fitted.pixels.shape[1], fitted.pixels.shape[0])
+    np.testing.assert_array_equal(filled.pixels, fitted.pixels)
+    assert images.fill(original, 40, 30) is original
+
+
+@pytest.mark.parametrize("to", [(1, 1), (500, 1), (1, 500), (16, 16384 // 64)])
+def test_fill_takes_any_size(to: tuple[int, int]) -> None:
+    filled = images.fill(picture(np.full((3, 200, 3), 0.5)), *to)
+    assert filled.pixels.shape == (to[1], to[0], 3)
+    np.testing.assert_allclose(filled.pixels, 0.5, atol=1e-5)

@@ -1,19 +1,19 @@
-"""The objective: each term and its gradient against the published formulas, computed in float64 beside it."""
+"""The objective: terms and gradients against formulas in float64 beside it; batches, balances, and what is left out."""
 
 from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from reference_vgg import caffe_input, layers_of, random_pictures, relative
 
-from stylecore import objective, weights
+from stylecore import weights
+from stylecore.constants import Constants
 from stylecore.encoder import warm_encoder
-from stylecore.objective import TERMS, Constants, Objective, Targets, absolute_variation, squared_variation
-from stylecore.presets import PRESETS
+from stylecore.objective import TERMS, Objective, StyleTarget, Targets
 from stylecore.settings import Settings
 
 HEIGHT, WIDTH = 32, 48
@@ -27,11 +27,16 @@ def encoder_of(settings):
 
 def targets_of(settings, content, style, constants=None):
     constants = constants or Constants(encoder_of(settings))
+    layers, statistics = list(settings.style_layers), list(settings.style_statistic)
     return Targets(
         constants.content(content, "content", list(settings.content_layers)),
-        {name: constants.style(style, "style", list(settings.style_layers), name) for name in settings.style_statistic},
+        (StyleTarget(constants.style(style, "style", layers, statistics)),),
         settings,
     )
+
+
+def objective_of(targets, canvas=(WIDTH, HEIGHT)):
+    return Objective(encoder_of(targets.settings), [targets], canvas)
 
 
 @functools.cache
@@ -42,7 +47,7 @@ def scene():
 
 def evaluated(settings, picture, content, style):
     """Terms by name, and the gradient of their sum."""
-    losses, gradient, terms = Objective(encoder_of(settings), [targets_of(settings, content, style)]).evaluate(picture)
+    losses, gradient, terms = objective_of(targets_of(settings, content, style)).evaluate(picture)
     assert float(losses[0]) == pytest.approx(float(terms.sum()), rel=1e-6)
     return dict(zip(TERMS, terms[:, 0].tolist(), strict=True)), gradient
 
@@ -61,64 +66,7 @@ def assert_same(actual, wanted):
     assert relative(actual[1], wanted[1]) < 1e-4
 
 
-def products(features):
-    """F Fᵀ of one picture, without a divisor, and the number of positions M."""
-    flat = features[0].flatten(1)
-    return flat @ flat.T, flat.shape[1]
-
-
-def test_gatys_2016():
-    """½ Σ (F − P)² and Σ w_l / (4 N² M²) Σ (G − A)², G = F Fᵀ, style and picture of one size; α/β = 1e-3."""
-    picture, content, style = scene()[0], scene()[1], random_pictures(1, HEIGHT, WIDTH, 3)
-
-    def formula(x):
-        f, p, a = (layers_of(caffe_input(image), "average") for image in (x, content, style))
-        drawn = 0.0
-        for block in range(1, 6):
-            (g, positions), (target, _) = products(f[f"conv{block}_1"]), products(a[f"conv{block}_1"])
-            drawn += 0.2 * (g - target).square().sum() / (4 * g.shape[0] ** 2 * positions**2)
-        return {"content": 1e-3 * 0.5 * (f["conv4_2"] - p["conv4_2"]).square().sum(), "style": drawn}
-
-    settings = Settings.resolve({"preset": "gatys-2016"})
-    assert_same(evaluated(settings, picture, content, style), expected(formula, picture))
-
-
-def test_gatys_notebook():
-    """MSE at relu4_2, and 1e3 / C² · MSE of F Fᵀ / (H W) at each relu."""
-    picture, content, style = scene()
-
-    def formula(x):
-        f, p, a = (layers_of(caffe_input(image)) for image in (x, content, style))
-        drawn = 0.0
-        for layer, channels in zip([f"relu{n}_1" for n in range(1, 6)], [64, 128, 256, 512, 512], strict=True):
-            (g, here), (target, there) = products(f[layer]), products(a[layer])
-            drawn += 1e3 / channels**2 * torch.nn.functional.mse_loss(g / here, target / there)
-        return {"content": torch.nn.functional.mse_loss(f["relu4_2"], p["relu4_2"]), "style": drawn}
-
-    settings = Settings.resolve({"preset": "gatys-notebook"})
-    assert_same(evaluated(settings, picture, content, style), expected(formula, picture))
-
-
-def test_neural_style():
-    """5 · MSE and 100 · MSE of F Fᵀ / (C H W), summed over layers, and 1e-3 · Σ |neighbours| in 0–255."""
-    picture, content, style = scene()
-    contents = ["relu3_2", "relu4_2"]
-
-    def formula(x):
-        f, p, a = (layers_of(caffe_input(image)) for image in (x, content, style))
-        drawn = 0.0
-        for layer in [f"relu{n}_1" for n in range(1, 6)]:
-            g, target = products(f[layer])[0] / f[layer].numel(), products(a[layer])[0] / a[layer].numel()
-            drawn += 100 * torch.nn.functional.mse_loss(g, target)
-        bgr = caffe_input(x)
-        rough = (bgr[:, :, 1:] - bgr[:, :, :-1]).abs().sum() + (bgr[:, :, :, 1:] - bgr[:, :, :, :-1]).abs().sum()
-        kept = sum(5 * torch.nn.functional.mse_loss(f[layer], p[layer]) for layer in contents)
-        return {"content": kept, "style": drawn, "total_variation": 1e-3 * rough}
-
-    settings = Settings.resolve({"preset": "neural-style", "content_layers": contents})
-    assert_same(evaluated(settings, picture, content, style), expected(formula, picture))
-
-
+POSITIONS = {64: HEIGHT * WIDTH, 128: HEIGHT * WIDTH // 4}  # of relu1_1 and conv2_1, told by their channels
 CONTENT = {
     "sum": lambda f, p: (f - p).square().sum() / 2,
     "mean": lambda f, p: (f - p).square().mean(),
@@ -128,12 +76,18 @@ STYLE = {
     "mean": lambda g, a: (g - a).square().mean(),
     "channels": lambda g, a: (g - a).square().mean() / g.shape[0] ** 2,
     "paper": lambda g, a: (g - a).square().mean() / 4,
+    "positions": lambda g, a: ((g - a) * POSITIONS[g.shape[0]]).square().mean(),
+    "pixels": lambda g, a: ((g - a) * POSITIONS[g.shape[0]]).square().sum() / (4 * 3**2 * (HEIGHT * WIDTH) ** 2),
     "target": lambda g, a: (g - a).square().sum() / a.square().sum() / 12,  # 12 = (1 + 2) layers × (1 + 3) statistics
 }
 
 
 @pytest.mark.parametrize(
-    ("content_rule", "style_rule"), [("sum", "mean"), ("mean", "channels"), ("variance", "target"), ("sum", "paper")]
+    ("content_rule", "style_rule"),
+    [
+        *(("sum", "mean"), ("mean", "channels"), ("variance", "target")),
+        *(("sum", "paper"), ("mean", "positions"), ("mean", "pixels")),
+    ],
 )
 def test_normalisations(content_rule, style_rule):
     """Every rule, with weights on layers and statistics, as the settings' documentation says."""
@@ -167,24 +121,6 @@ def test_normalisations(content_rule, style_rule):
     assert_same(evaluated(settings, picture, content, style), expected(formula, picture))
 
 
-def test_total_variation_is_the_sum_over_neighbours():
-    picture = np.random.default_rng(0).random((2, 3, 5, 7))
-    squared, absolute = np.zeros(2), np.zeros(2)
-    for row, channel, y, x in itertools.product(range(2), range(3), range(5), range(7)):
-        here = picture[row, channel, y, x]
-        if y + 1 < 5:
-            below = picture[row, channel, y + 1, x] - here
-            squared[row] += below**2 / (3 * 4 * 7)
-            absolute[row] += abs(below)
-        if x + 1 < 7:
-            right = picture[row, channel, y, x + 1] - here
-            squared[row] += right**2 / (3 * 5 * 6)
-            absolute[row] += abs(right)
-    tensor = torch.from_numpy(picture).float()
-    np.testing.assert_allclose(squared_variation(tensor).numpy(), squared, rtol=1e-5)
-    np.testing.assert_allclose(absolute_variation(tensor).numpy(), absolute, rtol=1e-5)
-
-
 @pytest.mark.parametrize("norm", ["squared", "absolute"])
 def test_total_variation_is_taken_in_0_to_255(norm):
     """A picture of two halves, 0 and 0.1: 25.5 apart along one row of neighbours."""
@@ -208,9 +144,9 @@ def test_rows_of_a_batch_have_their_own_targets_and_weights():
         Settings(**SOME, content_weight=1 + n, style_weight=10.0**n, tv_weight=n, padding="zero") for n in range(3)
     ]
     rows = [targets_of(settings[n], contents[n : n + 1], styles[n : n + 1]) for n in range(3)]
-    losses, gradients, terms = Objective(encoder_of(settings[0]), rows).evaluate(pictures)
+    losses, gradients, terms = Objective(encoder_of(settings[0]), rows, (WIDTH, HEIGHT)).evaluate(pictures)
     for n in range(3):
-        loss, gradient, term = Objective(encoder_of(settings[0]), rows[n : n + 1]).evaluate(pictures[n : n + 1])
+        loss, gradient, term = objective_of(rows[n]).evaluate(pictures[n : n + 1])
         assert float(losses[n]) == pytest.approx(float(loss), rel=1e-5)
         assert relative(gradients[n], gradient[0]) < 1e-5
         torch.testing.assert_close(terms[:, n], term[:, 0], rtol=1e-5, atol=1e-9)
@@ -220,7 +156,7 @@ def test_what_is_not_finite_stays_in_its_row():
     _, content, style = scene()
     settings = Settings(**SOME)
     pictures = random_pictures(2, HEIGHT, WIDTH, 1)
-    both = Objective(encoder_of(settings), [targets_of(settings, content, style)] * 2)
+    both = Objective(encoder_of(settings), [targets_of(settings, content, style)] * 2, (WIDTH, HEIGHT))
     good_loss, good_gradient, _ = both.evaluate(pictures)
     pictures[1, 0, 3, 3] = torch.nan
     losses, gradients, _ = both.evaluate(pictures)
@@ -236,50 +172,122 @@ def test_bf16_gradient_points_the_same_way():
     for dtype in (torch.float32, torch.bfloat16):
         encoder = warm_encoder(weights.resolve("vgg19"), "max", "replicate", dtype, torch.device("cpu"))
         targets = targets_of(settings, content, style, Constants(encoder))
-        gradients.append(Objective(encoder, [targets]).evaluate(picture)[1].flatten())
+        gradients.append(Objective(encoder, [targets], (64, 64)).evaluate(picture)[1].flatten())
     assert float(torch.nn.functional.cosine_similarity(*gradients, dim=0)) > 0.99
 
 
-class TestConstants:
-    def test_are_computed_once(self):
-        constants = Constants(encoder_of(Settings()))
-        picture = random_pictures(1, 32, 32)
-        content = constants.content(picture, "digest", ["relu1_1"])
-        style = constants.style(picture, "digest", ["relu1_1"], "gram")
-        assert constants.content(picture.clone(), "digest", ["relu1_1"])["relu1_1"] is content["relu1_1"]
-        assert constants.style(picture.clone(), "digest", ["relu1_1"], "gram")["relu1_1"] is style["relu1_1"]
+def test_terms_without_weight_are_not_computed():
+    """Nor the layers that only they would need; their value is 0, and so is that of an objective without weights."""
+    picture, content, style = scene()
+    settings = Settings(**SOME, content_weight=0, tv_weight=0, padding="zero")
+    without = objective_of(targets_of(settings, content, style))
+    assert without.layers == ["relu1_1", "conv2_1"]
+    with_all = objective_of(targets_of(Settings(**SOME, tv_weight=0, padding="zero"), content, style))
+    assert set(with_all.layers) == {"relu1_1", "conv2_1", "relu3_1", "conv4_2"}
+    terms, expected_terms = without.evaluate(picture)[2], with_all.evaluate(picture)[2]
+    torch.testing.assert_close(terms, expected_terms * torch.tensor([[0.0], [1.0], [0.0]]))
 
-    def test_differ_by_picture_size_layer_and_statistic(self):
-        constants = Constants(encoder_of(Settings()))
-        picture, other = random_pictures(1, 32, 32), random_pictures(1, 24, 32, seed=1)
-        gram = constants.style(picture, "digest", ["relu1_1"], "gram")["relu1_1"]
-        different = [
-            constants.style(other, "digest", ["relu1_1"], "gram")["relu1_1"],
-            constants.style(random_pictures(1, 32, 32, seed=2), "another", ["relu1_1"], "gram")["relu1_1"],
-            constants.style(picture, "digest", ["relu1_1"], "centered_gram")["relu1_1"],
-        ]
-        assert not any(torch.equal(gram, tensor) for tensor in different)
-        assert set(constants.style(picture, "digest", ["relu2_1"], "gram")) == {"relu2_1"}
-        assert constants.content(other, "digest", ["relu1_1"])["relu1_1"].shape == (1, 64, 24, 32)
-
-    def test_hold_no_graph(self):
-        content = Constants(encoder_of(Settings())).content(
-            random_pictures(1, 16, 16).requires_grad_(), "", ["relu1_1"]
-        )
-        assert not content["relu1_1"].requires_grad
-
-    def test_the_oldest_make_room(self, monkeypatch):
-        monkeypatch.setattr(objective, "_MOST_BYTES", 3 * 64 * 16 * 16 * 4)
-        constants = Constants(encoder_of(Settings()))
-        first = constants.content(random_pictures(1, 16, 16), "0", ["relu1_1"])["relu1_1"]
-        for digest in "12":
-            constants.content(random_pictures(1, 16, 16), digest, ["relu1_1"])
-        assert constants.content(random_pictures(1, 16, 16), "0", ["relu1_1"])["relu1_1"] is first
-        constants.content(random_pictures(1, 16, 16), "3", ["relu1_1"])
-        again = constants.content(random_pictures(1, 16, 16), "0", ["relu1_1"])["relu1_1"]
-        assert again is not first
-        assert torch.equal(again, first)
+    nothing = objective_of(targets_of(replace(settings, style_weight=0), content, style))
+    assert nothing.layers == []
+    losses, gradient, terms = nothing.evaluate(picture)
+    assert (float(losses), float(gradient.abs().sum()), float(terms.abs().sum())) == (0, 0, 0)
 
 
-def test_every_preset_is_compared_above():
-    assert {"gatys-2016", "gatys-notebook", "neural-style"} == set(PRESETS)
+def test_layers_and_statistics_without_weight_count_for_nothing():
+    picture, content, style = scene()
+    values = {"padding": "zero", "tv_weight": 0}
+    zeros = Settings(
+        content_layers={"relu3_1": 1, "conv4_2": 0},
+        style_layers={"relu1_1": 1, "relu5_1": 0},
+        style_statistic={"gram": 1, "mrf": 0},
+        **values,
+    )
+    plain = Settings(content_layers="relu3_1", style_layers="relu1_1", **values)
+    drawn, expected_drawn = (objective_of(targets_of(settings, content, style)) for settings in (zeros, plain))
+    assert drawn.layers == ["relu3_1", "relu1_1"]
+    for actual, wanted in zip(drawn.evaluate(picture), expected_drawn.evaluate(picture), strict=True):
+        torch.testing.assert_close(actual, wanted)
+
+
+@pytest.mark.parametrize("method", ["content-reconstruction", "style-reconstruction"])
+def test_reconstructions_have_one_term(method):
+    """Gatys et al. 2016, eq. 1 alone, and eq. 5 alone; what a method does not use need not be there."""
+    picture, content, style = scene()
+    style = random_pictures(1, HEIGHT, WIDTH, 3)
+    rules = {"content_normalization": "sum", "style_normalization": "paper", "content_weight": 2, "style_weight": 3}
+    settings = Settings.resolve({**SOME, **rules, "method": method, "tv_weight": 0, "padding": "zero"})
+    targets = targets_of(settings, content, style)
+    targets = replace(targets, styles=()) if method == "content-reconstruction" else replace(targets, content={})
+
+    def formula(x):
+        f, p, a = (layers_of(caffe_input(image)) for image in (x, content, style))
+        if method == "content-reconstruction":
+            kept = sum(w * CONTENT["sum"](f[layer], p[layer]) for layer, w in SOME["content_layers"].items())
+            return {"content": 2 * kept, "style": torch.zeros(())}
+        drawn = 0.0
+        for layer, weight in SOME["style_layers"].items():
+            n, m = f[layer].shape[1], f[layer][0, 0].numel()
+            g, target = (features[layer][0].flatten(1) for features in (f, a))
+            drawn += weight * (g @ g.T - target @ target.T).square().sum() / (4 * n**2 * m**2)
+        return {"content": torch.zeros(()), "style": 3 * drawn}
+
+    _, gradient, terms = objective_of(targets).evaluate(picture)
+    actual = dict(zip(TERMS, terms[:, 0].tolist(), strict=True)), gradient
+    assert_same(actual, expected(formula, picture))
+
+
+BALANCED = {"optimizer": "adam", "padding": "zero", "content_weight": 2.0, "style_weight": 3.0, "tv_weight": 0.5}
+
+
+def test_balanced_terms_are_their_weights_and_pull_by_their_logarithms():
+    """Hvass: w L / L with the divisor held constant, whose gradient is w ∇ log L; one without a weight stays 0."""
+    picture, content, style = scene()
+    settings = Settings(**SOME, **BALANCED, balance="terms")
+    terms, gradient = evaluated(settings, picture, content, style)
+    assert terms == pytest.approx({"content": 2.0, "style": 3.0, "total_variation": 0.5})
+    leaf = picture.clone().requires_grad_()
+    plain = objective_of(targets_of(replace(settings, balance="none"), content, style)).terms(leaf)[:, 0]
+    (expected_gradient,) = torch.autograd.grad((torch.tensor([2.0, 3.0, 0.5]) * plain.log()).sum(), leaf)
+    assert relative(gradient, expected_gradient) < 1e-4
+    terms, _ = evaluated(replace(settings, style_weight=0.0), picture, content, style)
+    assert terms == pytest.approx({"content": 2.0, "style": 0.0, "total_variation": 0.5})
+
+
+@pytest.mark.parametrize("balance", ["none", "terms", "layers"])
+def test_a_term_that_is_zero_divides_nothing(balance):
+    """The content picture itself is where most renders start."""
+    _, content, style = scene()
+    settings = Settings(**{**SOME, **BALANCED}, balance=balance)
+    terms, gradient = evaluated(settings, content, content, style)
+    assert terms["content"] == 0
+    assert torch.isfinite(gradient).all()
+    flat = torch.full_like(content, 0.5)
+    terms, gradient = evaluated(settings, flat, flat, flat)
+    assert list(terms.values()) == pytest.approx([0, 0, 0], abs=1e-9)
+    assert torch.isfinite(gradient).all()
+
+
+def test_balanced_layers_pull_by_their_weights():
+    """neural-style -normalize_gradients: each loss's gradient by its features gets an L1 norm of its weight."""
+    picture, content, style = scene()
+    settings = Settings(**SOME, **{**BALANCED, "tv_weight": 0.0}, balance="layers", content_normalization="mean")
+    terms, gradient = evaluated(settings, picture, content, style)
+    plain, _ = evaluated(replace(settings, balance="none"), picture, content, style)
+    assert terms == pytest.approx(plain)
+
+    leaf = picture.double().requires_grad_()
+    f, p, a = (layers_of(caffe_input(image)) for image in (leaf, content, style))
+    outputs, pulls = [], []
+    for term, layers, weight in (("content", SOME["content_layers"], 2), ("style", SOME["style_layers"], 3)):
+        for layer, share in layers.items():
+            maps = f[layer].detach().requires_grad_()
+            if term == "content":
+                loss = CONTENT["mean"](maps, p[layer])
+            else:
+                g, target = maps[0].flatten(1), a[layer][0].flatten(1)
+                loss = STYLE["target"](g @ g.T / g.shape[1], target @ target.T / target.shape[1])
+            (pull,) = torch.autograd.grad(loss, maps)
+            outputs.append(f[layer])
+            pulls.append(pull / pull.abs().sum() * weight * share)
+    (expected_gradient,) = torch.autograd.grad(outputs, leaf, pulls)
+    assert relative(gradient, expected_gradient) < 1e-4

@@ -1,4 +1,4 @@
-"""The optimisers: rows that do not know of each other, and speed and steps against torch's own."""
+"""The optimisers: rows that do not know of each other, states to go on from, steps against torch's own and by hand."""
 
 from __future__ import annotations
 
@@ -6,48 +6,10 @@ import itertools
 
 import pytest
 import torch
+from landscapes import SHAPE, quadratic, random, rosenbrock, run
 
-from flows import samples
-from stylecore import images, weights
-from stylecore.encoder import warm_encoder
-from stylecore.methods.batch import tensor_of
-from stylecore.objective import Constants, Objective, Targets
-from stylecore.optimize import FIRST_MOVE, LARGEST_MOVE, adam, lbfgs
-from stylecore.settings import Settings
-
-SHAPE = (3, 6, 8)
-
-
-def run(optimizer, start, evaluate, steps, **options):
-    return list(itertools.islice(optimizer(start, evaluate, **options), steps))
-
-
-def random(*shape, seed=0):
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-def quadratic(stiffness, target):
-    """½ Σ h (x − t)² of each row and its gradient."""
-
-    def evaluate(pictures):
-        distance = pictures - target
-        return (stiffness * distance.square()).sum((1, 2, 3)) / 2, stiffness * distance
-
-    return evaluate
-
-
-def rosenbrock(steepness):
-    """The chained Rosenbrock function of each row's pixels, its minimum at 1, and its gradient."""
-
-    def evaluate(pictures):
-        x = pictures.detach().requires_grad_()
-        flat = x.flatten(1)
-        valley = flat[:, 1:] - flat[:, :-1].square()
-        losses = (steepness * valley.square() + (1 - flat[:, :-1]).square()).sum(1)
-        (gradients,) = torch.autograd.grad(losses.sum(), x)
-        return losses.detach(), gradients
-
-    return evaluate
+from stylecore.lbfgs import lbfgs
+from stylecore.optimize import adam, sgd
 
 
 def each_alone(optimizer, start, evaluate_rows, steps, **options):
@@ -69,7 +31,14 @@ def assert_batch_is_singles(optimizer, start, evaluate_rows, steps, tolerance=1e
     return together
 
 
-OPTIMIZERS = [(lbfgs, {}), (lbfgs, {"spectral_exponent": 0.25}), (adam, {})]
+OPTIMIZERS = [
+    (lbfgs, {}),
+    (lbfgs, {"spectral_exponent": 0.25}),
+    (lbfgs, {"history_size": 3}),
+    (adam, {}),
+    (adam, {"average": 0.9, "decay": 0.5}),
+    (sgd, {"normalized": True}),
+]
 
 
 @pytest.mark.parametrize(("optimizer", "options"), OPTIMIZERS)
@@ -116,132 +85,98 @@ def test_a_row_without_a_finite_loss_harms_no_other(optimizer, options, bad):
         assert torch.equal(together[-1].pictures[1], start[1])
 
 
-class TestLbfgs:
-    @pytest.mark.parametrize("exponent", [0.0, 0.25])
-    def test_beats_gradient_descent_on_an_ill_conditioned_quadratic(self, exponent):
-        """Condition 1e4; gradient descent with the best constant step, 2 / (smallest + largest)."""
-        stiffness = torch.logspace(0, 4, 3 * 6 * 8).view(1, *SHAPE)
-        evaluate, start = quadratic(stiffness, torch.zeros(1, *SHAPE)), random(1, *SHAPE) - 0.5
-        descended = start * (1 - 2 / (1 + 1e4) * stiffness) ** 200
-        last = run(lbfgs, start, evaluate, 200, spectral_exponent=exponent)[-1]
-        assert float(last.losses[0]) < 1e-3 * float(evaluate(descended)[0][0])
+RESUMED = [
+    *OPTIMIZERS,
+    (lbfgs, {"line_search": False}),
+    (lbfgs, {"line_search": False, "spectral_exponent": 0.25, "history_size": 4}),
+    (sgd, {"learning_rate": 1e-6, "decay": 0.3}),
+]
 
-    def test_reaches_the_minimum_of_rosenbrock(self):
-        start = torch.full((1, 1, 1, 2), -1.0)
-        start[..., 1] = 1.2
-        last = run(lbfgs, start, rosenbrock(100.0), 120)[-1]
-        torch.testing.assert_close(last.pictures, torch.ones(1, 1, 1, 2), rtol=1e-3, atol=1e-3)
 
-    def test_shows_the_best_so_far(self):
-        start, seen = random(1, *SHAPE), []
+@pytest.mark.parametrize(("optimizer", "options"), RESUMED)
+def test_goes_on_from_any_state_as_if_it_had_never_stopped(optimizer, options):
+    """Bit by bit, also from where some rows have gone back and some not, and where the history is full."""
+    steepness = torch.tensor([0.1, 100.0, 5000.0])[:, None]
+    start, evaluate = random(3, *SHAPE, seed=2), rosenbrock(steepness)
+    whole, states = [], []
+    for step in itertools.islice(optimizer(start, evaluate, **options), 24):
+        whole.append(step)
+        states.append({name: tensor.clone() for name, tensor in step.state().items()})
+    for number, state in enumerate(states[:-1], 1):
+        assert {len(tensor) for tensor in state.values()} == {3}  # so that rows can be told apart
+        rest = run(optimizer, start * 0, evaluate, min(6, 24 - number), state=state, **options)
+        for step, expected in zip(rest, whole[number:], strict=False):
+            assert torch.equal(step.pictures, expected.pictures), number
+            assert torch.equal(step.losses, expected.losses), number
+            assert torch.equal(step.fresh, expected.fresh), number
+    if optimizer is lbfgs and options.get("line_search", True):
+        assert not torch.stack([step.fresh for step in whole]).all()  # rows have gone back
 
-        def evaluate(pictures):
-            losses, gradients = rosenbrock(5000.0)(pictures)
-            seen.append((float(losses[0]), pictures.clone()))
-            return losses, gradients
 
-        steps = run(lbfgs, start, evaluate, 60)
-        assert len(seen) == len(steps)  # one evaluation a step
-        assert not all(step.fresh for step in steps)
-        for number, step in enumerate(steps):
-            loss, picture = min(seen[: number + 1], key=lambda pair: pair[0])
-            assert float(step.losses[0]) == loss
-            assert torch.equal(step.pictures, picture)
-            assert bool(step.fresh[0]) == (seen[number][0] == loss)
-
-    def test_moves_no_pixel_far(self):
-        """Neither at first, nor when the first two gradients tell nothing of the curvature."""
-        tried = []
-
-        def evaluate(pictures):
-            tried.append(pictures)
-            return quadratic(torch.full((1, *SHAPE), 1e-6), torch.full((1, *SHAPE), 100.0))(pictures)
-
-        run(lbfgs, torch.zeros(1, *SHAPE), evaluate, 10)
-        moves = [float((b - a).abs().max()) for a, b in itertools.pairwise(tried)]
-        assert moves[0] == pytest.approx(FIRST_MOVE)
-        assert max(moves) == pytest.approx(LARGEST_MOVE)
-
-    def test_a_smooth_direction_is_preferred(self):
-        """The first move under the spectral exponent has less of the high frequencies than the gradient has."""
-        rough = random(1, 3, 32, 32) - 0.5
-        evaluate = quadratic(torch.ones(1, 3, 32, 32), rough)
-        shares = []
-        for exponent in (0.0, 0.25):
-            move = run(lbfgs, torch.zeros(1, 3, 32, 32), evaluate, 2, spectral_exponent=exponent)[1].pictures
-            shares.append(float(move.diff(dim=3).square().mean() / move.square().mean()))
-        assert shares[1] < 0.8 * shares[0]
-
-    def test_goes_on_where_the_loss_is_blurred(self):
-        """A loss that is rounded to 8 bits, as by bf16, hides small gains; the gradient still shows the way."""
-        stiffness = torch.logspace(0, 3, 3 * 6 * 8).view(1, *SHAPE)
-        exact = quadratic(stiffness, torch.zeros(1, *SHAPE))
-
-        def blurred(pictures):
-            losses, gradients = exact(pictures)
-            noise = 1 + 5e-4 * torch.sin(1e5 * pictures.sum((1, 2, 3)))
-            return (losses + 100) * noise, gradients.bfloat16().float()
-
-        last = run(lbfgs, random(1, *SHAPE) - 0.5, blurred, 200)[-1]
-        assert float(exact(last.pictures)[0][0]) < 1e-3
+def test_rows_can_go_on_without_the_others():
+    """A state cut to one row gives what the row gives in its batch, up to the order of sums."""
+    steepness = torch.tensor([0.1, 100.0, 5000.0])[:, None]
+    start = random(3, *SHAPE, seed=2)
+    steps = itertools.islice(lbfgs(start, rosenbrock(steepness)), 14)
+    for number, step in enumerate(steps):
+        if number == 7:
+            state = {name: tensor[1:2].clone() for name, tensor in step.state().items()}
+        last = step
+    alone = run(lbfgs, start[1:2], rosenbrock(steepness[1:2]), 6, state=state)[-1]
+    torch.testing.assert_close(alone.pictures[0], last.pictures[1], rtol=1e-3, atol=1e-4)
 
 
 class TestAdam:
-    def test_is_torchs_with_a_clamp(self):
-        stiffness, target, start = (
-            1 + 30 * random(2, *SHAPE),
-            1.4 * random(2, *SHAPE, seed=1),
-            random(2, *SHAPE, seed=2),
-        )
-        evaluate = quadratic(stiffness, target)
+    @pytest.mark.parametrize("betas", [(0.9, 0.99), (0.5, 0.9)])
+    @pytest.mark.parametrize("decay", [1.0, 0.5])
+    def test_is_torchs_with_a_clamp(self, betas, decay):
+        stiffness, target = 1 + 30 * random(2, *SHAPE), 1.4 * random(2, *SHAPE, seed=1)
+        start, evaluate = random(2, *SHAPE, seed=2), quadratic(stiffness, target)
         peer = start.clone().requires_grad_()
-        optimizer = torch.optim.Adam([peer], lr=0.05, betas=(0.9, 0.99))
-        for step in run(adam, start, evaluate, 40, learning_rate=0.05):
+        optimizer = torch.optim.Adam([peer], lr=0.05, betas=betas, eps=1e-3)
+        schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, decay**0.01)
+        options = {"learning_rate": 0.05, "betas": betas, "epsilon": 1e-3, "decay": decay}
+        for step in run(adam, start, evaluate, 40, **options):
             torch.testing.assert_close(step.pictures, peer.detach(), rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(step.losses, evaluate(peer.detach())[0], rtol=1e-4, atol=1e-4)
             assert step.fresh.all()
             peer.grad = evaluate(peer.detach())[1]
             optimizer.step()
+            schedule.step()
             with torch.no_grad():
                 peer.clamp_(0, 1)
         assert float(peer.detach().max()) == 1.0  # the clamp was at work
 
-
-@pytest.fixture(scope="module")
-def real():
-    """The default objective on two samples at 64 px in float32, and its start."""
-    settings = Settings()
-    encoder = warm_encoder(
-        weights.resolve(settings.encoder), settings.pooling, settings.padding, torch.float32, torch.device("cpu")
-    )
-    constants = Constants(encoder)
-    content, style = (
-        tensor_of(images.fit(images.read(samples.path(name)), 64), encoder.device) for name in ("cat", "waves")
-    )
-    targets = Targets(
-        constants.content(content, "content", list(settings.content_layers)),
-        {"gram": constants.style(style, "style", list(settings.style_layers), "gram")},
-        settings,
-    )
-    objective = Objective(encoder, [targets])
-    return content, lambda pictures: objective.evaluate(pictures)[:2]
+    def test_average_is_that_of_the_iterates(self):
+        """Σ dⁿ⁻ⁱ xᵢ / Σ dⁿ⁻ⁱ over the iterates that Adam goes through without an average."""
+        start, evaluate = random(2, *SHAPE), quadratic(1 + random(2, *SHAPE), random(2, *SHAPE, seed=1))
+        iterates = torch.stack([step.pictures.double() for step in run(adam, start, evaluate, 12)])
+        for number, step in enumerate(run(adam, start, evaluate, 12, average=0.8), 1):
+            shares = 0.8 ** torch.arange(number - 1, -1, -1, dtype=torch.float64)
+            expected = (iterates[:number] * shares.view(-1, 1, 1, 1, 1)).sum(0) / shares.sum()
+            torch.testing.assert_close(step.pictures.double(), expected, rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(step.losses.double(), evaluate(iterates[number - 1].float())[0].double())
 
 
-@pytest.mark.parametrize(("exponent", "history"), [(0.25, 20), (0.0, 100)])
-def test_is_as_fast_as_torchs_lbfgs_on_the_real_objective(real, exponent, history):
-    """After 60 evaluations from the photograph; torch.optim.LBFGS as scripts use it: lr 1, history 100."""
-    start, evaluate = real
-    peer, seen = start.clone().requires_grad_(), []
-    optimizer = torch.optim.LBFGS(
-        [peer], lr=1, max_iter=60, max_eval=60, history_size=100, tolerance_grad=0, tolerance_change=0
-    )
+class TestGradientDescent:
+    def test_plain_by_hand(self):
+        """x − r h (x − t) = t + (1 − r h)(x − t), at a rate that falls by a factor of 0.1 in 100 steps; unclamped."""
+        stiffness, target, start = 1 + random(2, *SHAPE), 3 * random(2, *SHAPE, seed=1), random(2, *SHAPE, seed=2)
+        expected = start.double()
+        for number, step in enumerate(run(sgd, start, quadratic(stiffness, target), 9, learning_rate=0.3, decay=0.1)):
+            torch.testing.assert_close(step.pictures.double(), expected, rtol=1e-5, atol=1e-5)
+            rate = 0.3 * 0.1 ** (number / 100)
+            expected = target + (1 - rate * stiffness.double()) * (expected - target)
+        assert float(expected.max()) > 1.2
 
-    def closure():
-        losses, peer.grad = evaluate(peer.detach())
-        seen.append(float(losses[0]))
-        return losses.sum()
-
-    optimizer.step(closure)
-    assert len(seen) == 60
-    last = run(lbfgs, start, evaluate, 60, history_size=history, spectral_exponent=exponent)[-1]
-    assert float(last.losses[0]) < 1.03 * min(seen)
+    def test_normalized_moves_by_the_deviation_and_clamps(self):
+        """Each row's gradient has a standard deviation of 1, however steep its loss is."""
+        stiffness, target = torch.tensor([1e-3, 1e5]).view(2, 1, 1, 1) * torch.ones(2, *SHAPE), random(2, *SHAPE)
+        start = random(2, *SHAPE, seed=2)
+        first, second = run(sgd, start, quadratic(stiffness, target), 2, learning_rate=0.5, normalized=True)
+        gradients = (stiffness * (start - target)).double()
+        for row in range(2):
+            expected = (start[row] - 0.5 * gradients[row] / gradients[row].std(correction=0)).clamp(0, 1)
+            torch.testing.assert_close(second.pictures[row].double(), expected.double(), rtol=1e-3, atol=1e-3)
+        assert float(second.pictures.min()) == 0.0
+        assert torch.equal(first.pictures, start)
