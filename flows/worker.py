@@ -215,8 +215,6 @@ def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, at
     stopped = _line.should_stop
     for result in render(prepared.cells, device=device, on_step=report, should_stop=stopped, checkpoints=kept):
         order = prepared.orders[result.index]
-        if isinstance(result.failure, StorageError):  # of a checkpoint: no picture could be published either
-            raise result.failure
         if result.failure:
             outcome = _failed(order, _named(result.failure, order, prepared.files))
         else:

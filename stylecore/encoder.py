@@ -135,7 +135,7 @@ class Encoder:
             raise SettingError(
                 "size",
                 f"a picture of {width}×{height} pixels is too small for {', '.join(sorted(wanted))}: both sides need "
-                f"at least {least} pixels; raise size or choose lower layers",
+                f"at least {least} pixels; raise size, set scales: 1, or choose lower layers",
             )
 
 

@@ -45,7 +45,11 @@ class WeightsError(StylepressError):
 
 
 class RenderError(StylepressError):
-    """A cell could not be rendered; `kind` is one of `not-finite`, `flat-picture`, `out-of-memory`, `device`."""
+    """A cell could not be rendered.
+
+    `kind` is one of `not-finite`, `flat-picture`, `out-of-memory`, `device`, `mask` (one that cannot be used) and
+    `setting` (a picture that the method needs is missing, or styles without weight).
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
