@@ -60,11 +60,12 @@ def quickstart(home: Path, folder: Path) -> None:
 
 
 def orchestration(out: Path, wall: float) -> None:
-    """Wall time that was not rendering: start-up, planning, publishing, sheets, Prefect."""
+    """Wall time that was not rendering or scoring: start-up, planning, publishing, sheets, Prefect."""
     receipts = [json.loads(path.read_text()) for path in out.glob("receipts/*/*.json")]
-    rendering = sum(receipt["timing"]["render"] for receipt in receipts)
-    overhead = wall - rendering
+    rendering, scoring = (sum(receipt["timing"][part] for receipt in receipts) for part in ("render", "score"))
+    overhead = wall - rendering - scoring
     row("rendering within that", f"{rendering:.0f} s")
+    row("scoring", f"{scoring:.1f} s")
     row("everything else", f"{overhead:.1f} s, {overhead / wall:.1%} of {wall:.0f} s", "< 5 % of 600 s")
 
 
