@@ -11,12 +11,10 @@ from dataclasses import dataclass, field, replace
 from flows import samples
 from flows.source import Place
 from flows.store import StorageError, Store, UnsafeNameError
-from stylecore import images
+from stylecore import images, masks
 from stylecore.errors import PictureError
 
 SAMPLE = "sample:"
-_ASPECT = 0.01  # by which a mask's aspect may differ from its picture's, besides one pixel's rounding
-_BLACK = 0.5 / 255
 
 
 @dataclass(frozen=True)
@@ -116,18 +114,12 @@ def describe(wanted: Input, store: Store, *, mask: bool = False) -> Input:
     digest = hashlib.sha256(data).hexdigest()
     try:
         header = images.inspect(data)
-        black = mask and _is_black(data)
+        black = mask and masks.is_black(images.read(data))
     except PictureError as error:
         return replace(wanted, digest=digest, fault=named(error, wanted.name), kind="unreadable-picture")
     found = replace(wanted, digest=digest, width=header.width, height=header.height)
     said = f"{wanted.name} is all black: a mask marks with white what is meant"
     return replace(found, fault=said, kind="unusable-mask") if black else found
-
-
-def _is_black(data: bytes) -> bool:
-    mask = images.read(data)
-    light = mask.pixels.max(axis=2) if mask.alpha is None else mask.pixels.max(axis=2) * mask.alpha
-    return bool(light.max() < _BLACK)
 
 
 def filled(wanted: Input, pictures: Mapping[str, Input], masks: Mapping[str, Input]) -> Input:
@@ -165,8 +157,7 @@ def _fitting(mask: Input, picture: Input) -> Input:
     """A mask, with a fault where its aspect is not its picture's."""
     if mask.fault or not (mask.width and picture.width):
         return mask
-    ratio = mask.width * picture.height / (mask.height * picture.width)
-    if abs(math.log(ratio)) <= _ASPECT + 1 / min(mask.height, picture.height):
+    if masks.fits((mask.width, mask.height), (picture.width, picture.height)):
         return mask
     sizes = (f"{one.width}×{one.height}" for one in (mask, picture))
     said = f"wrong shape: the mask {mask.name} has {next(sizes)} pixels and {picture.name} has {next(sizes)}"

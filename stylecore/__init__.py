@@ -42,6 +42,7 @@ _ROOMS = frozenset(
         "encoder",
         "errors",
         "images",
+        "masks",
         "measures",
         "methods",
         "objective",

@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from stylecore.methods.batch import Position
+from stylecore.optimize import below
 
 _VERSION = 1
 
@@ -83,17 +84,13 @@ def unpacked(data: bytes, fingerprint: str) -> Checkpoint | None:
         scale, step, stopped = about["position"]
         losses = [float(loss) for loss in tensors["losses"].tolist()]
         position = Position(int(scale), int(step), (len(losses),), (str(stopped),))
-        state, shown = _below(tensors, "state."), _below(tensors, "snapshot.")
+        state, shown = below(tensors, "state."), below(tensors, "snapshot.")
         if any(levels.dtype != torch.uint8 or levels.shape[2:] != (3,) for levels in shown.values()):
             return None
         snapshots = sorted(((int(step), levels.numpy()) for step, levels in shown.items()), key=lambda s: s[0])
         return Checkpoint(fingerprint, position, float(about["seconds"]), losses, state, snapshots)
     except (SafetensorError, KeyError, ValueError, TypeError, OverflowError, RecursionError):
         return None
-
-
-def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _about(data: bytes) -> dict[str, Any]:

@@ -130,5 +130,10 @@ def rowwise(values: Tensor) -> Tensor:
     return values.view(-1, 1, 1, 1)
 
 
+def below(state: State, prefix: str) -> dict[str, Tensor]:
+    """The part of a state whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
 def _counted(count: int, losses: Tensor) -> Tensor:
     return torch.full(losses.shape, count, dtype=torch.int64)

@@ -19,7 +19,7 @@ from stylecore.methods.batch import Member, Moment, Position, Resumed
 from stylecore.methods.starts import enlarged, started
 from stylecore.methods.targets import targets_of
 from stylecore.objective import TERMS, Objective
-from stylecore.optimize import Evaluate, State, Step, adam, sgd
+from stylecore.optimize import Evaluate, State, Step, adam, below, sgd
 from stylecore.settings import Settings
 
 _WINDOW = 20
@@ -50,7 +50,7 @@ def descend(members: Sequence[Member], constants: Constants, resumed: Resumed | 
         descent = _Descent(objective, settings, began, Position(scale, 0, done, ("",) * len(members)), steps)
         state: State | None = None
         if resumed:
-            start, state = descent.take_up(resumed), _below(resumed.state, "optimizer.")
+            start, state = descent.take_up(resumed), below(resumed.state, "optimizer.")
             last, resumed = descent.moment(partial(dict, resumed.state)), None
             if last.ended:  # an earlier run was stopped just after the last step of a scale
                 if scale + 1 == len(canvases):
@@ -95,11 +95,6 @@ def _layout(settings: Settings, step: int, canvas: tuple[int, int]) -> dict[str,
     return layout
 
 
-def _below(state: State, prefix: str) -> dict[str, Tensor]:
-    """The part of a state whose names begin with a prefix, without it."""
-    return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-
-
 def _warm(last: Moment, settings: Settings, canvas: tuple[int, int]) -> State | None:
     """Adam's moments of the scale before, enlarged, where iterates are averaged; without, Adam starts afresh.
 
@@ -107,7 +102,7 @@ def _warm(last: Moment, settings: Settings, canvas: tuple[int, int]) -> State | 
     """
     if settings.optimizer != "adam" or not settings.average:
         return None
-    state = _below(last.state(), "optimizer.")
+    state = below(last.state(), "optimizer.")
     pictures = enlarged(last.pictures, canvas).clamp(0, 1)
     return {
         **state,
@@ -133,7 +128,7 @@ class _Descent:
     def take_up(self, resumed: Resumed) -> Tensor:
         """Stand where an earlier run was; gives its pictures."""
         self.position, self.evaluations = resumed.position, resumed.position.step
-        self.shown = _below(resumed.state, "shown.")
+        self.shown = below(resumed.state, "shown.")
         self.curves = [list(losses[-self.position.step :]) for losses in resumed.losses]
         return self.shown["pictures"]
 

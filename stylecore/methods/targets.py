@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from stylecore import images
+from stylecore import images, masks
 from stylecore.color import COLOR_MATCHES, match_colors
 from stylecore.constants import Constants
 from stylecore.errors import RenderError
@@ -18,7 +18,6 @@ from stylecore.objective import StyleTarget, Targets, blended
 
 Canvas = tuple[int, int]
 _SMALLEST_STYLE = 16  # pixels on the shorter side: one position of conv5_1
-_SAME_ASPECT = 0.01
 
 
 def targets_of(member: Member, canvas: Canvas, constants: Constants) -> Targets:
@@ -98,13 +97,10 @@ def _mask(mask: Picture, of: Picture, canvas: Canvas, name: str, constants: Cons
     """
     high, wide = mask.pixels.shape[:2]
     height, width = of.pixels.shape[:2]
-    if abs(math.log(wide / high * height / width)) > _SAME_ASPECT + 1 / min(high, height):
+    if not masks.fits((wide, high), (width, height)):
         message = f"{name} has {wide}×{high} pixels and its picture {width}×{height}; expected the same aspect"
         raise RenderError("mask", message)
     fitted = images.fill(mask, *canvas)
-    tensor = tensor_of(fitted, constants.encoder.device).mean(1, keepdim=True)
-    if fitted.alpha is not None:  # white on a transparent ground is a mask too
-        tensor = tensor * torch.from_numpy(fitted.alpha).to(tensor.device)
-    if not bool((tensor > 0.5 / 255).any()):
+    if masks.is_black(fitted):
         raise RenderError("mask", f"{name} is all black; expected white where it applies")
-    return tensor
+    return torch.from_numpy(masks.coverage(fitted)).to(constants.encoder.device).view(1, 1, *reversed(canvas))
