@@ -2,9 +2,9 @@
 
     python benchmarks/loss_parity.py CONTENT STYLE --weights vgg19-oxford.safetensors [--size 192] [--steps 120]
 
-The set-up is `preset: neural-style`. The plain script below is written from the formulas of neural-style-pt and shares
-no code with stylecore: VGG-19 as a list of convolutions in float32, F Fᵀ / (C·H·W), 5 · mean, 100 · mean, absolute
-total variation. Both start from the same picture; pictures are scored unclipped.
+The set-up is `preset: neural-style`. The plain script (`plain.py`) is written from the formulas of neural-style-pt and
+shares no code with stylecore: VGG-19 as a list of convolutions in float32, F Fᵀ / (C·H·W), 5 · mean, 100 · mean,
+absolute total variation. Both start from the same picture; pictures are scored unclipped.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
-from torch.nn import functional
 
+from benchmarks.plain import OXFORD, Descent, PlainScript, read_network
 from stylecore import Settings, images, weights
 from stylecore.constants import Constants
 from stylecore.encoder import computing_type, warm_encoder
@@ -25,65 +24,16 @@ from stylecore.methods import gatys
 from stylecore.methods.batch import Member, MemberStyle, tensor_of
 from stylecore.methods.starts import started
 
-PLACES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28)  # of the convolutions in torchvision's VGG-19
-POOLED = {5, 10, 19, 28}  # convolutions that a pooling layer stands before
-STYLE = {0, 5, 10, 19, 28}  # relu1_1 … relu5_1
-CONTENT = 21  # relu4_2
 
-
-class PlainScript:
-    """The loss of neural-style-pt for one pair of pictures."""
-
-    def __init__(self, file: Path, content: Tensor, style: Tensor) -> None:
-        self.state = {name: tensor.float() for name, tensor in load_file(file).items()}
-        with torch.no_grad():
-            self.content = self.features(content)[CONTENT]
-            self.grams = {place: self.gram(maps) for place, maps in self.features(style).items() if place in STYLE}
-
-    def features(self, picture: Tensor) -> dict[int, Tensor]:
-        """Rectified convolutions by their place."""
-        mean = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
-        signal, found = picture.flip(1) * 255 - mean, {}
-        for place in PLACES:
-            if place in POOLED:
-                signal = functional.max_pool2d(signal, 2)
-            kernel, bias = (self.state[f"features.{place}.{part}"] for part in ("weight", "bias"))
-            signal = found[place] = functional.conv2d(signal, kernel, bias, padding=1).relu()
-        return found
-
-    @staticmethod
-    def gram(maps: Tensor) -> Tensor:
-        """F Fᵀ / (C·H·W)."""
-        flat = maps[0].flatten(1)
-        return flat @ flat.T / flat.numel()
-
-    def loss(self, picture: Tensor) -> Tensor:
-        """Loss of a picture in 0..1."""
-        features = self.features(picture)
-        total = 5 * functional.mse_loss(features[CONTENT], self.content)
-        for place, gram in self.grams.items():
-            total = total + 100 * functional.mse_loss(self.gram(features[place]), gram)
-        across, down = (255 * picture).diff(dim=3).abs().sum(), (255 * picture).diff(dim=2).abs().sum()
-        return total + 1e-3 * (across + down)
-
-    def optimised(self, start: Tensor, steps: int) -> Tensor:
-        """The best picture of so many evaluations of torch's L-BFGS, as neural-style-pt calls it."""
-        picture = (start * 255).clone().requires_grad_()  # it works on pixels in 0–255
-        optimizer = torch.optim.LBFGS(
-            [picture], max_iter=steps, max_eval=steps, tolerance_change=-1, tolerance_grad=-1, history_size=100
-        )
-        best: list[tuple[float, Tensor]] = []
-
-        def closure() -> Tensor:
-            optimizer.zero_grad()
-            loss = self.loss(picture / 255)
-            loss.backward()
-            if not best or loss.item() < best[0][0]:
-                best[:] = [(loss.item(), picture.detach() / 255)]
-            return loss
-
-        optimizer.step(closure)
-        return best[0][1]
+def best_of(script: PlainScript, start: Tensor, evaluations: int) -> Tensor:
+    """The best picture of so many evaluations of the plain script."""
+    descent, best = Descent(script, start), (float("inf"), start)
+    for _ in range(evaluations):
+        picture = descent.picture()
+        loss = descent.step()
+        if loss < best[0]:
+            best = loss, picture
+    return best[1]
 
 
 def main() -> None:
@@ -111,9 +61,9 @@ def main() -> None:
             encoder = warm_encoder(weights.resolve(named), settings.pooling, settings.padding, dtype, device)
             first = started([member], member.canvases()[-1], encoder)
             fitted = [tensor_of(images.fit(picture, asked.size), device) for picture in (content, style)]
-            script = PlainScript(asked.weights, *fitted)
+            script = PlainScript(read_network(asked.weights, device), *fitted, OXFORD)
             if not reference:
-                reference = float(script.loss(script.optimised(first, asked.steps)).detach())
+                reference = float(script.loss(best_of(script, first, asked.steps)).detach())
                 cells.append(f"{reference:.4g}")
             moments = list(gatys.optimise([member], Constants(encoder)))
             with torch.no_grad():
