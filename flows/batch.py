@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -209,8 +210,10 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
                 stop.wish("max_failures")
         else:
             summary.rendered += 1
+            if outcome.message:
+                log(f"{outcome.name}: {outcome.message}")
 
-    with stop.on_signals():
+    with _previews(batch, log), stop.on_signals():
         if todo:
             carry(make_chunks(batch, workers), take, stop)
     summary.remaining = summary.cells - summary.rendered - summary.skipped - len(summary.failures)
@@ -220,6 +223,20 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     summary.seconds = time.monotonic() - began
     batch.store.write(f"runs/{summary.run}.json", encoded({**summary.to_dict(), "to": "."}), "application/json")
     return summary
+
+
+@contextmanager
+def _previews(batch: Batch, log: Callable[[str], None]) -> Iterator[None]:
+    """Make previews of the inputs aside of what is done meanwhile, and wait for them; an error of that ends them."""
+    ended = threading.Event()
+    with ThreadPoolExecutor(1, "previews") as thread:
+        arguments = batch.plan.items, root_of(batch.loaded), batch.store, log, ended.is_set
+        made = thread.submit(previews.make, *arguments)
+        try:
+            yield
+            made.result()
+        finally:
+            ended.set()
 
 
 def failure(batch: Batch, item: Item, kind: str, message: str) -> dict[str, Any]:
@@ -234,10 +251,9 @@ def failure(batch: Batch, item: Item, kind: str, message: str) -> dict[str, Any]
 
 
 def finish(batch: Batch, log: Callable[[str], None]) -> None:
-    """Make previews of the inputs, contact sheets and the gallery; none of them stops a run."""
+    """Make contact sheets and the gallery; neither of them stops a run."""
     summary = batch.summary
     ledger = read_ledger(batch.store)
-    previews.make(batch.plan.items, root_of(batch.loaded), batch.store, log)
     try:
         shown = shelf.of_plan(batch.plan, ledger, summary.failures)
         summary.axes = shown.axes

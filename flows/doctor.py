@@ -65,7 +65,7 @@ def _versions() -> Finding:
 def _devices() -> Finding:
     import torch
 
-    from stylecore.encoder import computing_type
+    from stylecore.encoder import computing_type, precision_name
 
     gpus = visible_gpus()
     if gpus and not torch.cuda.is_available():
@@ -73,10 +73,10 @@ def _devices() -> Finding:
             "devices", "wrong", f"{len(gpus)} GPUs are here, but this torch has no CUDA: install another build"
         )
     devices = [f"cuda:{n}" for n in range(len(gpus))] or ["cpu"]
-    kind = str(computing_type("auto", torch.device(devices[0]))).removeprefix("torch.")
+    kinds = [precision_name(computing_type(asked, torch.device(devices[0]))) for asked in ("auto", "fp16")]
     names = ", ".join(device_name(device) for device in devices)
     threads = f", {torch.get_num_threads()} threads" if devices == ["cpu"] else ""
-    return Finding("devices", "ok", f"{names}{threads}; convolutions in {kind}")
+    return Finding("devices", "ok", f"{names}{threads}; convolutions in {' or '.join(dict.fromkeys(kinds))}")
 
 
 def _weights() -> Finding:

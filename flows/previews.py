@@ -25,7 +25,9 @@ def preview_name(digest: str) -> str:
     return f"gallery/inputs/{digest[:16]}.jpg"
 
 
-def make(items: Iterable[Item], root: str, store: Store, log: Callable[[str], None]) -> None:
+def make(
+    items: Iterable[Item], root: str, store: Store, log: Callable[[str], None], should_stop: Callable[[], bool]
+) -> None:
     """Write the previews that are not there yet; metadata of the originals is left behind.
 
     Args:
@@ -33,6 +35,7 @@ def make(items: Iterable[Item], root: str, store: Store, log: Callable[[str], No
         root: where the pictures lie.
         store: the output.
         log: takes a line for each picture that cannot be shown.
+        should_stop: asked before each preview; when true, the rest is left to the next run.
     """
     pictures = (picture for item in items for picture in item.cell.inputs)
     wanted = {picture.digest: picture for picture in pictures if not any(file.fault for file in picture.pictures)}
@@ -41,6 +44,8 @@ def make(items: Iterable[Item], root: str, store: Store, log: Callable[[str], No
     there = {entry.name for entry in store.list("gallery/inputs/")}
     source = open_store(root)
     for picture in wanted.values():
+        if should_stop():
+            return
         if preview_name(picture.digest) not in there:
             try:
                 store.write(preview_name(picture.digest), _preview(picture, source), "image/jpeg")

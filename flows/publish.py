@@ -90,7 +90,11 @@ class Publisher:
             },
             "scores": rounded(result.scores),
             "timing": {name: round(seconds, 4) for name, seconds in timing.items()},
-            "environment": environment(self.device, result.precision),
+            "environment": {
+                **environment(self.device, result.precision),
+                "tile": result.tile or "off",
+                **({"notes": list(result.notes)} if result.notes else {}),
+            },
             "attempts": attempts,
             "finished": now(),
         }

@@ -9,7 +9,7 @@ from typing import Any
 
 from flows.naming import said, said_of
 from stylecore.methods import METHODS
-from stylecore.presets import NETWORKS, PRESETS
+from stylecore.presets import NETWORKS, PUBLISHED, SCHEDULES
 from stylecore.settings import Settings, kind_of
 
 _INTRODUCTION = """# Settings
@@ -47,9 +47,13 @@ def _methods() -> list[str]:
 
 
 def _presets() -> list[str]:
-    lines = ["## Presets", "", "Each sets what its source publishes, and any value can be set over it.", ""]
+    lines = ["## Presets", "", "Any value can be set over what a preset sets.", ""]
+    for name, values in SCHEDULES.items():
+        own = ", ".join(f"`{s}` {said_of(s, kind_of(s).parse(value))}" for s, value in values.items())
+        lines.append(f"* `{name}`: {own or 'the defaults'}")
+    lines += ["", "Published set-ups, each as its source has it:", ""]
     lines += ["Weights of terms belong to the network they were found with; name it by `encoder`.", ""]
-    for name, values in PRESETS.items():
+    for name, values in PUBLISHED.items():
         lines += [f"### {name}", "", f"Published with {NETWORKS[name]}.", ""]
         lines += ["| setting | value |", "| --- | --- |"]
         parsed = {setting: kind_of(setting).parse(value) for setting, value in values.items()}

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -106,7 +107,7 @@ def _build_one(store: Store, shelf: Shelf, sheet: Sheet, name: str, title: str) 
         page = replace(page, subtitle=_counted(page.subtitle, number, len(pages)))
         drawn = draw_page(page, look)
         buffer = io.BytesIO()
-        drawn.image.save(buffer, "PNG", compress_level=6)
+        drawn.image.save(buffer, "PNG", compress_type=zlib.Z_RLE)  # pictures in the main: see stylecore.images
         store.write(names[number], buffer.getvalue(), CONTENT_TYPES["png"])
         described.append(_where(names[number], page, shown, drawn.boxes))
     document = {"schema": 1, "name": name, "fingerprint": fingerprint, "pages": described}

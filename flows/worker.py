@@ -8,11 +8,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from flows.aside import Aside
 from flows.assembly import core_cell, files
 from flows.checkpoints import Checkpoints
 from flows.devices import rest_while_waiting
@@ -84,7 +85,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one cell: `rendered` or `failed`."""
+    """What became of one cell: `rendered` or `failed`; the message says why, or what was done otherwise than asked."""
 
     key: str
     name: str
@@ -182,10 +183,7 @@ def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
             outcomes.append(_failed(order, error))
     for outcome in outcomes:
         _line.say("done", outcome.key, outcome.status)
-    for outcome in _rendered(prepared, chunk, store, began - (chunk.submitted or began), attempts):
-        outcomes.append(outcome)
-        _line.say("done", outcome.key, outcome.status)
-    return outcomes
+    return outcomes + _rendered(prepared, chunk, store, began - (chunk.submitted or began), attempts)
 
 
 def finished_before(chunk: Chunk) -> set[str]:
@@ -196,12 +194,13 @@ def finished_before(chunk: Chunk) -> set[str]:
     return {r["key"] for r in receipts if r and str(r.get("finished", "")).replace("Z", "+00:00") >= since}
 
 
-def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int) -> Iterator[Outcome]:
+def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int) -> list[Outcome]:
+    """Render cells and, aside of that, encode and publish those that are finished."""
     rest_while_waiting()
     from stylecore.rendering import render
 
     if _line.should_stop():
-        return
+        return []
     device = _line.device or _best_device()
     publisher = Publisher(store, chunk.format, chunk.embed, device_name(device))
 
@@ -212,16 +211,25 @@ def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, at
     kept = None
     if chunk.checkpoint:
         kept = Checkpoints(store, [order.key for order in prepared.orders], chunk.checkpoint)
-    stopped = _line.should_stop
-    for result in render(prepared.cells, device=device, on_step=report, should_stop=stopped, checkpoints=kept):
-        order = prepared.orders[result.index]
-        if result.failure:
-            outcome = _failed(order, _named(result.failure, order, prepared.files))
-        else:
-            outcome = _published(order, result, publisher, queued, attempts)
-        if kept:
-            kept.remove(result.index)
-        yield outcome
+    with Aside[Outcome]() as aside:
+
+        def settle(result: Result) -> Outcome:
+            order = prepared.orders[result.index]
+            if result.failure:
+                outcome = _failed(order, _named(result.failure, order, prepared.files))
+            else:
+                outcome = _published(order, result, publisher, queued, attempts)
+            if kept:
+                kept.remove(result.index)
+            _line.say("done", outcome.key, outcome.status)
+            return outcome
+
+        def stopped() -> bool:
+            return _line.should_stop() or aside.failed()
+
+        for result in render(prepared.cells, device=device, on_step=report, should_stop=stopped, checkpoints=kept):
+            aside.call(partial(settle, result), result.nbytes)
+    return aside.answers()
 
 
 def _published(order: Order, result: Result, publisher: Publisher, queued: float, attempts: int) -> Outcome:
@@ -231,7 +239,7 @@ def _published(order: Order, result: Result, publisher: Publisher, queued: float
         raise
     except Exception as error:  # noqa: BLE001 - whatever ails one picture, the others are published
         return _failed(order, error)
-    return Outcome(order.key, order.name, "rendered")
+    return Outcome(order.key, order.name, "rendered", message="; ".join(result.notes))
 
 
 def _failed(order: Order, error: Exception) -> Outcome:

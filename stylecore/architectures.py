@@ -62,13 +62,21 @@ ARCHITECTURES = {
 }
 
 
+def convolutions_of(encoder: str | Mapping[str, str]) -> list[Convolution]:
+    """The convolutions of an encoder's network, from the picture upwards."""
+    return _architecture_of(encoder).convolutions()
+
+
 def layers_of(encoder: str | Mapping[str, str]) -> list[str]:
     """Names of the layers an encoder offers, from the picture upwards; the shipped one ends with relu5_1."""
-    architecture = encoder.split("-")[0] if isinstance(encoder, str) else encoder["arch"]
-    layers = ARCHITECTURES[architecture].layers()
+    layers = _architecture_of(encoder).layers()
     return layers[: layers.index("relu5_1") + 1] if encoder == "vgg19" else layers
 
 
 def smallest_side(layers: Iterable[str]) -> int:
     """Shortest side, in pixels, of a picture that has a position at each of the layers: each block halves it."""
     return int(2 ** (max((int(layer[4]) for layer in layers), default=1) - 1))
+
+
+def _architecture_of(encoder: str | Mapping[str, str]) -> Architecture:
+    return ARCHITECTURES[encoder.split("-")[0] if isinstance(encoder, str) else encoder["arch"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ import torch
 from stylecore import images, weights
 from stylecore.batch_log import Found, Log
 from stylecore.constants import Constants
-from stylecore.encoder import computing_type, warm_encoder
+from stylecore.encoder import computing_type, precision_name, warm_encoder
 from stylecore.errors import RenderError
+from stylecore.images import Picture
 from stylecore.methods import METHODS
 from stylecore.methods.batch import Member, Moment, tensor_of
 from stylecore.objective import TERMS
@@ -53,6 +55,7 @@ def render_batch(run: Run, members: dict[int, Member], found: Found, began: floa
             log.keep(moment)
             return None
     assert moment is not None
+    moment = replace(moment, state=dict)  # the optimiser's history need not be held any longer
     render_seconds = time.perf_counter() - loaded + log.earlier
     results = []
     for row, (index, member) in enumerate(members.items()):
@@ -85,7 +88,9 @@ def _result(
     began = time.perf_counter()
     scores = scores_of(member, pixels, run) if run.scores else {}
     terms = {name: float(value) for name, value in zip(TERMS, moment.terms[:, row].tolist(), strict=True)}
-    dtype = computing_type(member.settings.precision, run.device)
+    precision, notes = precision_name(computing_type(member.settings.precision, run.device)), member.notes
+    if member.settings.precision == "fp16" and precision != "fp16":
+        notes = (*notes, f"this device has no instructions for fp16: rendered in {precision}")
     return Result(
         index,
         pixels=pixels,
@@ -95,20 +100,31 @@ def _result(
         steps=moment.position.done[row],
         stop_reason=moment.position.stopped[row] or "steps",
         seconds={**seconds, "score": time.perf_counter() - began},
-        precision={torch.float32: "fp32", torch.bfloat16: "bf16"}[dtype],
+        precision=precision,
         snapshots=tuple(log.snapshots[row]),
         scores=scores,
         resumed_from=log.resumed_from[row],
+        tile=moment.tile,
+        notes=notes,
     )
 
 
+MOST_SCORED = 1536
+"""Longest side, in pixels, at which a picture is scored; larger ones are scaled down to it first."""
+
+
 def scores_of(member: Member, pixels: np.ndarray, run: Run) -> dict[str, float]:
-    """Scores of a finished picture (height, width, 3) in 0..1, on layers that its render did not optimise."""
+    """Scores of a finished picture (height, width, 3) in 0..1, on layers that its render did not optimise.
+
+    A picture of more than 1536 pixels on its longest side is scored at 1536 pixels, as its style is.
+    """
     settings = member.settings
     # always the shipped network, so that renders by different encoders compare; VGG-16 has used none of it
     used = settings.layers() if weights.resolve(settings.encoder).architecture == "vgg19" else []
     style_layers, content_layers = held_out(used, layers_of("vgg19"))
     encoder = warm_encoder(weights.resolve("vgg19"), "max", "zero", torch.float32, run.device)
+    if max(pixels.shape[:2]) > MOST_SCORED:
+        pixels = images.fit(Picture(pixels, None, ""), MOST_SCORED).pixels
     height, width = pixels.shape[:2]
     content = None
     if member.content is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stylecore.architectures import layers_of
+from stylecore import tiling
+from stylecore.architectures import convolutions_of, layers_of
 from stylecore.errors import SettingError, did_you_mean
 from stylecore.methods import METHODS
 from stylecore.schedule import longest_side
@@ -23,7 +24,7 @@ def check(settings: Settings) -> None:
     Raises:
         SettingError: with the setting to change, what it contradicts, and what would be accepted.
     """
-    for find in (_layers, _start, _pyramid, _normalization, _balance, _color, _animation):
+    for find in (_layers, _start, _pyramid, _normalization, _balance, _color, _animation, _tile):
         find(settings)
 
 
@@ -78,6 +79,11 @@ def _balance(settings: Settings) -> None:
             f"balance: {settings.balance} changes the gradient and not the loss, which L-BFGS cannot follow; expected "
             "balance: none, or optimizer: adam, sgd or normalized-sgd",
         )
+    if settings.balance == "layers" and settings.precision == "fp16":
+        raise SettingError(
+            "precision",
+            "precision: fp16 cannot hold the gradients that balance: layers makes; expected auto, bf16 or fp32",
+        )
     if settings.balance == "terms" and settings.tolerance:
         raise SettingError(
             "tolerance",
@@ -102,4 +108,23 @@ def _animation(settings: Settings) -> None:
     if settings.animation and not settings.snapshots:
         raise SettingError(
             "animation", f"animation: {settings.animation} shows snapshots, and there are none; set snapshots too"
+        )
+
+
+def _tile(settings: Settings) -> None:
+    if not isinstance(settings.tile, int):
+        return
+    least = tiling.least_tile(convolutions_of(settings.encoder), settings.layers())
+    if settings.tile < least:
+        deepest = max(settings.layers(), key=layers_of(settings.encoder).index)
+        raise SettingError(
+            "tile",
+            f"tile: {settings.tile} pixels are too few for layers down to {deepest}, which see far beyond such a tile; "
+            f"expected at least {least}, auto or off",
+        )
+    if settings.balance == "layers":
+        raise SettingError(
+            "tile",
+            f"tile: {settings.tile} does not go with balance: layers, which weighs each layer's gradient as a whole; "
+            "expected tile: off, or balance: none or terms",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 
 import torch
@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylecore import weights
-from stylecore.architectures import ARCHITECTURES, smallest_side
+from stylecore.architectures import ARCHITECTURES, Convolution, smallest_side
 from stylecore.errors import SettingError, WeightsError, did_you_mean
+from stylecore.layers import Kernel, convolve, pool
 from stylecore.weights import WeightsSource
 
 # Per channel in RGB order: what is subtracted from, and what then multiplies, a picture in 0..1.
@@ -50,13 +51,13 @@ class Encoder:
         self.pooling, self.padding, self.dtype, self.device = pooling, padding, dtype, torch.device(device)
         self.mean = torch.tensor(_CAFFE_MEAN if convention == "caffe" else _TORCHVISION_MEAN, device=device)
         self.convolutions = [c for c in ARCHITECTURES[architecture].convolutions() if c.keys[0] in state]
-        self._kernels: dict[str, tuple[Tensor, Tensor]] = {}
+        self._kernels: dict[str, Kernel] = {}
+        packed = dtype == torch.bfloat16 and _multiplies_bf16(self.device) and self.device.type == "cpu"
         for convolution in self.convolutions:
             weight, bias = (state[key].to(device, torch.float32) for key in convolution.keys)
             if convolution.index == 0:
                 weight = _folded(weight, convention)
-            kernel = weight.to(dtype).contiguous(memory_format=torch.channels_last)
-            self._kernels[convolution.name] = kernel, bias.to(dtype)
+            self._kernels[convolution.name] = Kernel(weight.to(dtype), bias.to(dtype), packed=packed)
 
     def features(self, pictures: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Features of pictures at the layers asked for.
@@ -71,26 +72,38 @@ class Encoder:
         Raises:
             SettingError: a layer the network does not have, or pictures too small for it.
         """
+        return dict(self.walk(pictures, layers))
+
+    def walk(self, pictures: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+        """As `features`, but each layer as soon as it is known.
+
+        What is computed of a layer before the next one is asked for is differentiated just before that layer in the
+        backward pass, so that its gradient does not lie waiting.
+        """
         wanted = set(layers)
         self._check(wanted, pictures)
-        features: dict[str, Tensor] = {}
+        if not wanted:
+            return
+        below = self._down_to(wanted)
         signal = (pictures - self.mean.view(1, 3, 1, 1)).to(self.dtype, memory_format=torch.channels_last)
-        block = 1
-        for convolution in self.convolutions:
-            if convolution.block != block:
-                signal, block = self._pool(signal), convolution.block
-            signal = self._convolve(signal, convolution.name)
-            rectified = convolution.name.replace("conv", "relu")
+        padding = 1
+        if self.padding != "zero":
+            signal, padding = functional.pad(signal, (1, 1, 1, 1), self.padding), 0
+        for convolution, above in zip(below, [*below[1:], None], strict=True):
+            pooling = self.pooling if above and above.block != convolution.block else None
+            kernel, rectified = self._kernels[convolution.name], convolution.name.replace("conv", "relu")
             if convolution.name in wanted:
-                features[convolution.name] = signal
-                signal = functional.relu(signal)
+                before, signal = convolve(signal, kernel, padding=padding, rectify=False)
+                yield convolution.name, before
+                maps = functional.relu(signal)
+                signal = pool(maps, pooling) if pooling else maps
+                del before
             else:
-                signal = functional.relu_(signal)
+                maps, signal = convolve(signal, kernel, padding=padding, pooling=pooling)
+            padding = 1
             if rectified in wanted:
-                features[rectified] = signal
-            if len(features) == len(wanted):
-                break
-        return features
+                yield rectified, maps
+            del maps
 
     def mask(self, mask: Tensor, layers: Collection[str]) -> dict[str, Tensor]:
         """A mask brought to the size of each layer's features: averaged wherever they are pooled.
@@ -114,14 +127,10 @@ class Encoder:
             blocks.append(functional.avg_pool2d(blocks[-1], 2))
         return {layer: (m := blocks[int(layer[4]) - 1]) / m.mean().clamp_min(1e-8) for layer in layers}
 
-    def _convolve(self, signal: Tensor, name: str) -> Tensor:
-        weight, bias = self._kernels[name]
-        if name == "conv1_1" and self.padding != "zero":
-            return functional.conv2d(functional.pad(signal, (1, 1, 1, 1), self.padding), weight, bias)
-        return functional.conv2d(signal, weight, bias, padding=1)
-
-    def _pool(self, signal: Tensor) -> Tensor:
-        return functional.max_pool2d(signal, 2) if self.pooling == "max" else functional.avg_pool2d(signal, 2)
+    def _down_to(self, wanted: set[str]) -> list[Convolution]:
+        """The convolutions that layers are computed by."""
+        needed = [c.name in wanted or c.name.replace("conv", "relu") in wanted for c in self.convolutions]
+        return self.convolutions[: len(needed) - needed[::-1].index(True)]
 
     def _check(self, wanted: set[str], pictures: Tensor) -> None:
         present = {c.name for c in self.convolutions} | {c.name.replace("conv", "relu") for c in self.convolutions}
@@ -170,12 +179,32 @@ def warm_encoder(
 
 
 def computing_type(precision: str, device: torch.device) -> torch.dtype:
-    """Type of the convolutions: `auto` is bf16 where the device has matrix instructions for it, else float32."""
-    if precision != "auto":
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    """Type of the convolutions: `auto` is bf16 where the device has matrix instructions for it, else float32.
+
+    `fp16` is what `auto` would be where the device has no instructions for it, as plain ones take twenty times as long.
+    """
+    if precision == "fp16" and _multiplies_fp16(device):
+        return torch.float16
+    if precision in ("auto", "fp16"):
+        return torch.bfloat16 if _multiplies_bf16(device) else torch.float32
+    return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+
+
+def precision_name(dtype: torch.dtype) -> str:
+    """`fp32`, `bf16` or `fp16`."""
+    return {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[dtype]
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        fast = torch.cuda.get_device_capability(device) >= (8, 0)
-    else:
-        probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-        fast = device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
-    return torch.bfloat16 if fast else torch.float32
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+def _multiplies_fp16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (7, 0)
+    # oneDNN's own answer: AVX512-FP16 or AMX-FP16; missing where torch was built without it
+    probe = getattr(torch.ops.mkldnn, "_is_mkldnn_fp16_supported", bool)
+    return device.type == "cpu" and bool(probe())

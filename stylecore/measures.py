@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -40,8 +42,7 @@ def cfsd(features: Tensor, target: Tensor) -> Tensor:
 
     Source: Chung, Hyun, Heo 2024, Style Injection in Diffusion (arXiv:2312.09008).
     """
-    wanted, drawn = _self_similarity(target), _self_similarity(features)
-    return (wanted.exp() * (wanted - drawn)).sum(2).mean(1).float()
+    return _divergence(structure(target), structure(features)).float()
 
 
 def relative_cfsd(features: Tensor, target: Tensor) -> Tensor:
@@ -50,7 +51,23 @@ def relative_cfsd(features: Tensor, target: Tensor) -> Tensor:
     Self-similarities are nearly uniform: bare distances are of the order 1e-5, and smaller the more channels a layer
     has. In these units layers, contents and encoders compare. Arguments and result as for `cfsd`.
     """
-    return cfsd(features, target) / cfsd(torch.zeros_like(target), target).clamp_min(TINY)
+    return relative_divergence(structure(features), structure(target))
+
+
+def relative_divergence(drawn: Tensor, wanted: Tensor) -> Tensor:
+    """`relative_cfsd` from the `structure` of a picture and that of the content."""
+    nothing = torch.full_like(wanted[:, :1], -math.log(wanted.shape[2]))
+    return (_divergence(wanted, drawn) / _divergence(wanted, nothing).clamp_min(TINY)).float()
+
+
+def structure(features: Tensor) -> Tensor:
+    """Self-similarity of features as `cfsd` compares it: logarithms, shape (batch, positions, positions), float64.
+
+    In float64 and on the CPU: its rows are so nearly uniform that float32 would round a small divergence away.
+    """
+    height, width = (min(_MOST_ON_A_SIDE, side) for side in features.shape[2:])
+    maps = functional.adaptive_avg_pool2d(features.float(), (height, width)).flatten(2).cpu().double()
+    return (maps.mT @ maps / maps.shape[1] ** 2).log_softmax(2)
 
 
 def ssim(pictures: Tensor, references: Tensor) -> Tensor:
@@ -141,11 +158,6 @@ def _windowed(maps: Tensor) -> Tensor:
     return maps
 
 
-def _self_similarity(features: Tensor) -> Tensor:
-    """Logarithms of the rows' softmax of F Fᵀ / C², shape (batch, positions, positions).
-
-    In float64 and on the CPU: the rows are so nearly uniform that float32 would round a small divergence away.
-    """
-    height, width = (min(_MOST_ON_A_SIDE, side) for side in features.shape[2:])
-    maps = functional.adaptive_avg_pool2d(features.float(), (height, width)).flatten(2).cpu().double()
-    return (maps.mT @ maps / maps.shape[1] ** 2).log_softmax(2)
+def _divergence(wanted: Tensor, drawn: Tensor) -> Tensor:
+    """Mean over rows of the Kullback-Leibler divergence, shape (batch,), from logarithms of probabilities."""
+    return (wanted.exp() * (wanted - drawn)).sum(2).mean(1)

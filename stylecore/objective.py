@@ -6,16 +6,20 @@ What depends on a content or style picture alone is computed once; see `constant
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from stylecore import tiled
 from stylecore.encoder import Encoder
+from stylecore.gradients import squared_difference, with_unit_gradient
 from stylecore.settings import Settings
 from stylecore.statistics import STATISTICS, Statistic
-from stylecore.variation import VARIATIONS
+from stylecore.statistics.statistic import MeanAndCovariance
+from stylecore.tiling import Place, tiles_of
+from stylecore.variation import VARIATIONS, Variation
 
 TERMS = ("content", "style", "total_variation")
 
@@ -81,9 +85,16 @@ class Objective:
         encoder: describes the pictures.
         targets: one for each picture of the batch.
         canvas: width and height of the pictures, in pixels.
+        tile: pixels on the side of a tile, where `evaluate` is to go by tiles; see `tiled`. It is for every balance
+            but `layers`, which needs all of a layer's gradient at once.
+
+    Attributes:
+        tiles: that `evaluate` goes by; none where the pictures are seen as a whole.
     """
 
-    def __init__(self, encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int, int]) -> None:
+    def __init__(
+        self, encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int, int], tile: int | None = None
+    ) -> None:
         self.encoder = encoder
         self.settings = settings = targets[0].settings
         weights = [(t.settings.content_weight, t.settings.style_weight, t.settings.tv_weight) for t in targets]
@@ -91,25 +102,32 @@ class Objective:
         used = (self.weights != 0).any(1).tolist()
         self.content = _content_parts(encoder, targets) if targets[0].content and used[0] else []
         self.style = _style_parts(encoder, targets, canvas) if targets[0].styles and used[1] else []
-        self._variation = VARIATIONS[settings.tv_norm] if used[2] else None
+        self.variation = _in_levels(settings.tv_norm) if used[2] else None
+        self.pixels = canvas[0] * canvas[1]
         layers = [part.layer for part in self.content] + [part.layer for part in self.style]
         self.layers = list(dict.fromkeys(layers))
+        tiles = tiles_of(canvas, tile, encoder.convolutions, self.layers) if tile and self.layers else []
+        self.tiles = tiles if len(tiles) > 1 and settings.balance != "layers" else []
 
     def terms(self, pictures: Tensor, draw: int = 0) -> Tensor:
         """Weighted terms of each picture, shape (terms, batch) in the order of `TERMS`, float32, with a graph.
 
         `draw` seeds the random projections of statistics that have them.
         """
-        features = self.encoder.features(pictures, self.layers) if self.layers else {}
         zero = torch.zeros(pictures.shape[0], device=pictures.device)
         content, style = zero, zero
-        for content_part in self.content:
-            maps = self._balanced(features[content_part.layer], self.weights[0] * content_part.share)
-            content = content + content_part.loss(maps)
-        for style_part in self.style:
-            maps = self._balanced(features[style_part.layer], self.weights[1] * style_part.share)
-            style = style + style_part.loss(maps, draw)
-        variation = self._variation(pictures * 255) if self._variation else zero
+        for layer, maps in self.encoder.walk(pictures, self.layers):
+            for content_part in (part for part in self.content if part.layer == layer):
+                balanced = self._balanced(maps, self.weights[0] * content_part.share)
+                content = content + content_part.loss(balanced)
+            for style_part in (part for part in self.style if part.layer == layer):
+                balanced = self._balanced(maps, self.weights[1] * style_part.share)
+                style = style + style_part.loss(balanced, draw)
+        variation = self.variation(pictures) if self.variation else zero
+        return self.weighted(content, style, variation)
+
+    def weighted(self, content: Tensor, style: Tensor, variation: Tensor) -> Tensor:
+        """Weighted terms, shape (terms, batch), from each term's own values, shape (batch,)."""
         terms = self.weights * torch.stack([content, style, variation])
         if self.settings.balance == "terms":
             terms = self.weights * terms / terms.detach().clamp_min(1e-10)
@@ -118,8 +136,7 @@ class Objective:
     def _balanced(self, maps: Tensor, strength: Tensor) -> Tensor:
         if self.settings.balance != "layers":
             return maps
-        balanced: Tensor = _UnitGradient.apply(maps, strength)  # type: ignore[no-untyped-call]
-        return balanced
+        return with_unit_gradient(maps, strength)
 
     def evaluate(self, pictures: Tensor, draw: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Losses, gradients and terms of pictures.
@@ -130,37 +147,42 @@ class Objective:
 
         Returns:
             Losses (batch,), gradients shaped as the pictures, and weighted terms (terms, batch); all float32 without
-            a graph. A loss or gradient that is not finite stays in its own row.
+            a graph. What is not finite stays in its own row, whose loss then is not a number.
         """
-        pictures = pictures.detach().requires_grad_()
-        terms = self.terms(pictures, draw)
-        losses = terms.sum(0)
-        if not losses.requires_grad:
-            return losses, torch.zeros_like(pictures), terms
-        (gradients,) = torch.autograd.grad(losses.sum(), pictures)
-        return losses.detach(), gradients, terms.detach()
+        losses, gradients, terms = (tiled.evaluated if self.tiles else _evaluated)(self, pictures.detach(), draw)
+        sound = gradients.isfinite().flatten(1).all(1)  # in fp16, a gradient can overflow where the loss does not
+        return torch.where(sound, losses, torch.nan), gradients, terms
+
+    def enlarged(self, losses: Tensor) -> Tensor:
+        """Factor, shape (batch,), on losses whose gradients are divided by it afterwards, so that fp16 holds them.
+
+        A gradient by maps is about the loss over as many numbers; times the pixels, over the loss, it is about 1.
+        """
+        if self.encoder.dtype != torch.float16:
+            return torch.ones_like(losses)
+        return self.pixels / losses.detach().abs().clamp_min(1e-20)
 
 
-class _UnitGradient(torch.autograd.Function):
-    """Features as they are, whose gradient gets an L1 norm of `strength` in each row.
+def _evaluated(objective: Objective, pictures: Tensor, draw: int) -> tuple[Tensor, Tensor, Tensor]:
+    """`Objective.evaluate` of pictures as a whole."""
+    pictures.requires_grad_()
+    terms = objective.terms(pictures, draw)
+    losses = terms.sum(0)
+    if not losses.requires_grad:
+        return losses, torch.zeros_like(pictures), terms
+    factor = objective.enlarged(losses)
+    (gradients,) = torch.autograd.grad((losses * factor).sum(), pictures)
+    return losses.detach(), gradients.div_(factor.view(-1, 1, 1, 1)), terms.detach()
 
-    Source: the option -normalize_gradients of jcjohnson/neural-style.
-    """
 
-    @staticmethod
-    def forward(context: Any, maps: Tensor, strength: Tensor) -> Tensor:
-        context.save_for_backward(strength)
-        return maps.view_as(maps)
-
-    @staticmethod
-    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (strength,) = context.saved_tensors
-        norms = gradients[0].float().abs().sum((1, 2, 3)) + 1e-8
-        return (gradients[0] * (strength / norms).view(-1, 1, 1, 1)).to(gradients[0].dtype), None
+def _in_levels(norm: str) -> Variation:
+    """A total variation of pixels in 0..1, taken in 0..255."""
+    variation = VARIATIONS[norm]
+    return lambda pictures, band=None: variation(pictures * 255, band)
 
 
 @dataclass(frozen=True)
-class _ContentPart:
+class ContentPart:
     """The content term at one layer."""
 
     layer: str
@@ -169,26 +191,29 @@ class _ContentPart:
     scale: Tensor  # on the sum of squared differences, shape (batch,)
     share: float  # the layer's weight
 
+    def cut(self, place: Place) -> ContentPart:
+        """What this term has of one place of the features: the terms of all places add up to the whole."""
+        mask = None if self.mask is None else self.mask[(..., *place)]
+        return replace(self, target=self.target[(..., *place)], mask=mask)
+
     def loss(self, maps: Tensor) -> Tensor:
-        squares = (maps.float() - self.target.float()).square()
-        if self.mask is not None:
-            squares = squares * self.mask
-        return self.scale * squares.flatten(1).sum(1)
+        """The term of features, shape (batch,)."""
+        return self.scale * squared_difference(maps, self.target, self.mask)
 
 
-def _content_parts(encoder: Encoder, targets: Sequence[Targets]) -> list[_ContentPart]:
+def _content_parts(encoder: Encoder, targets: Sequence[Targets]) -> list[ContentPart]:
     settings = targets[0].settings
     weighted = _counting(settings.content_layers)
     masks = _masks(encoder, [t.content_mask for t in targets], list(weighted))
     parts = []
     for layer, weight in weighted.items():
-        target = torch.cat([t.content[layer] for t in targets])
-        parts.append(_ContentPart(layer, target, masks.get(layer), weight * _content_scale(target, settings), weight))
+        target = _together([t.content[layer] for t in targets])
+        parts.append(ContentPart(layer, target, masks.get(layer), weight * _content_scale(target, settings), weight))
     return parts
 
 
 @dataclass(frozen=True)
-class _StylePart:
+class StylePart:
     """One statistic of one style at one layer."""
 
     layer: str
@@ -199,10 +224,15 @@ class _StylePart:
     share: Tensor  # the style's, statistic's and layer's weight, shape (batch,)
 
     def loss(self, maps: Tensor, draw: int) -> Tensor:
+        """The term of features, shape (batch,); `draw` seeds what is drawn at random."""
         return self.scale * self.statistic.distance(maps, self.target, self.mask, draw)
 
+    def loss_of_moments(self, moments: MeanAndCovariance) -> Tensor:
+        """As `loss`, of features that have these moments under the mask."""
+        return self.scale * self.statistic.distance_of_moments(moments, self.target)
 
-def _style_parts(encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int, int]) -> list[_StylePart]:
+
+def _style_parts(encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int, int]) -> list[StylePart]:
     settings, parts = targets[0].settings, []
     weighted = _counting(settings.style_layers)
     for index in range(len(targets[0].styles)):
@@ -215,8 +245,13 @@ def _style_parts(encoder: Encoder, targets: Sequence[Targets], canvas: tuple[int
                 target = torch.cat([style.statistics[name][layer] for style in styles])
                 shares = weights * share * weight
                 scale = shares * _style_scale(statistic, target, layer, canvas, settings)
-                parts.append(_StylePart(layer, statistic, statistic.prepare(target), masks.get(layer), scale, shares))
+                parts.append(StylePart(layer, statistic, statistic.prepare(target), masks.get(layer), scale, shares))
     return parts
+
+
+def _together(rows: Sequence[Tensor]) -> Tensor:
+    """Rows as one batch; a single one as it is, for it may be large."""
+    return rows[0] if len(rows) == 1 else torch.cat(list(rows))
 
 
 def _counting(weighted: Mapping[str, float]) -> dict[str, float]:

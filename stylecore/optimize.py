@@ -67,20 +67,29 @@ def adam(
 
     Source: Kingma, Ba 2015, algorithm 1 and section 7.2 (averaging); rate, betas: crowsonkb/style-transfer-pytorch.
     """
-    empty = torch.zeros_like(start)
-    known = state or {"pictures": start.clone(), "first": empty, "second": empty, "mean": empty}
-    pictures, first, second, mean = (known[name] for name in ("pictures", "first", "second", "mean"))
-    count, averaged = (int(state[name][0]) for name in ("count", "averaged")) if state else (0, 0)
+    if state:
+        pictures, mean = state["pictures"], state["mean"]
+        first, second = state["first"].clone(), state["second"].clone()
+        count, averaged = (int(state[name][0]) for name in ("count", "averaged"))
+    else:
+        pictures, first, second = start.clone(), torch.zeros_like(start), torch.zeros_like(start)
+        mean, count, averaged = torch.zeros_like(start) if average else pictures, 0, 0
+    del start, state  # a generator would hold its arguments as long as it lives
     while True:
         losses, gradients = evaluate(pictures)
         count, averaged = count + 1, averaged + 1
-        mean = average * mean + (1 - average) * pictures
+        mean = average * mean + (1 - average) * pictures if average else pictures
         shown = mean / (1 - average**averaged) if average else pictures
-        first = first.lerp(gradients, 1 - betas[0])
-        second = second.lerp(gradients.square(), 1 - betas[1])
-        corrected, variance = first / (1 - betas[0] ** count), second / (1 - betas[1] ** count)
         rate = learning_rate * decay ** ((count - 1) / 100)
-        pictures = (pictures - rate * corrected / (variance.sqrt() + epsilon)).clamp(0, 1)
+        moved = torch.empty_like(pictures)
+        for rows in _bands(pictures):
+            gradient = gradients[rows]
+            corrected = first[rows].lerp_(gradient, 1 - betas[0]) / (1 - betas[0] ** count)
+            variance = second[rows].lerp_(gradient.square(), 1 - betas[1]) / (1 - betas[1] ** count)
+            step = rate * corrected / (variance.sqrt() + epsilon)
+            torch.clamp(pictures[rows] - step, 0, 1, out=moved[rows])
+        del gradients, gradient, corrected, variance, step
+        pictures = moved
         kept = {"pictures": pictures, "first": first, "second": second, "mean": mean}
         kept |= {"count": _counted(count, losses), "averaged": _counted(averaged, losses)}
         yield Step(shown, losses, torch.ones_like(losses, dtype=torch.bool), partial(dict, kept))
@@ -133,6 +142,17 @@ def rowwise(values: Tensor) -> Tensor:
 def below(state: State, prefix: str) -> dict[str, Tensor]:
     """The part of a state whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
+
+
+LARGE = 2**24
+"""Numbers of one picture from which on optimisers go to some length to save memory: 5.6 megapixels."""
+
+
+def _bands(pictures: Tensor) -> list[tuple[slice, ...]]:
+    """Indices of bands of rows of large pictures, that passing results are taken for by turns; of others, of all."""
+    height = pictures.shape[2]
+    rows = height if pictures[0].numel() < LARGE else max(1, height // 32)
+    return [(slice(None), slice(None), slice(first, first + rows)) for first in range(0, height, rows)]
 
 
 def _counted(count: int, losses: Tensor) -> Tensor:

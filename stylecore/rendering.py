@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
 
-from stylecore import images
 from stylecore.batch_log import Found, grouped
 from stylecore.batch_rendering import render_batch, scores_of
 from stylecore.checkpoint import Checkpoints as Checkpoints
+from stylecore.encoder import computing_type, precision_name
 from stylecore.errors import RenderError, StylepressError
+from stylecore.free_memory import free_memory
 from stylecore.images import Picture
+from stylecore.loading import MOST_BYTES, Pictures, Source, ahead
+from stylecore.memory import smaller_tile
 from stylecore.methods import METHODS
 from stylecore.methods.batch import Member, MemberStyle
 from stylecore.results import BatchFailure
@@ -26,9 +30,6 @@ from stylecore.run import Run
 from stylecore.settings import Settings
 from stylecore.statistics import STATISTICS
 from stylecore.values import STARTS
-
-Source = str | Path | bytes | Picture
-"""Where a picture comes from: a file, its bytes, or one that is decoded already."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +100,15 @@ def render(
     groups: dict[object, list[int]] = {}
     for index, cell in enumerate(cells):
         try:
-            groups.setdefault(_fit_key(cell), []).append(index)
+            groups.setdefault(_fit_key(cell, run.pictures), []).append(index)
         except StylepressError as error:
             yield Result(index, failure=error)
-    for indices in groups.values():
-        for first in range(0, len(indices), limit):
-            if run.should_stop() or not (yield from _render(run, cells, indices[first : first + limit])):
+    batches = [indices[first : first + limit] for indices in groups.values() for first in range(0, len(indices), limit)]
+    with closing(ahead(batches, partial(_load, run, cells), partial(_fits, run, cells))) as loads:
+        while not run.should_stop() and (loaded := next(loads, None)):
+            if not (yield from _render(run, loaded)):
                 return
+            del loaded  # before the next is loaded
 
 
 def scored(cell: Cell, pixels: np.ndarray, device: str | torch.device) -> dict[str, float]:
@@ -120,7 +123,7 @@ def scored(cell: Cell, pixels: np.ndarray, device: str | torch.device) -> dict[s
         StylepressError: a picture cannot be read, or the weights are not to be had.
     """
     run = Run(torch.device(device), None, lambda: False, None, scores=True)
-    return scores_of(_member(cell), pixels, run)
+    return scores_of(_member(cell, run.pictures), pixels, run)
 
 
 # Settings that may differ within a batch: each is a number of its own cell's objective or start.
@@ -137,7 +140,7 @@ _FREE = {
 }
 
 
-def _fit_key(cell: Cell) -> object:
+def _fit_key(cell: Cell, pictures: Pictures) -> object:
     """Equal for cells that can share a batch.
 
     Raises:
@@ -148,8 +151,8 @@ def _fit_key(cell: Cell) -> object:
     for needed, given in (("content", cell.content is not None), ("style", bool(styles))):
         if getattr(method, f"needs_{needed}") and not given:
             raise RenderError("setting", f"{settings.method} needs a {needed} picture, and none is given")
-    shapes = [_shape(style.picture) for style in styles]
-    width, height = _shape(cell.content) if method.needs_content and cell.content is not None else shapes[0]
+    shapes = [pictures.size(style.picture) for style in styles]
+    width, height = pictures.size(cell.content) if method.needs_content and cell.content is not None else shapes[0]
     # targets that are samples of the style, not moments, can be stacked only where they are as many
     moments = all(STATISTICS[name].linear for name in settings.style_statistic)
     masked = (len(cell.masks), cell.content_mask is None, [style.mask is None for style in styles])
@@ -160,27 +163,50 @@ def _fit_key(cell: Cell) -> object:
     return repr((settings.canvases(width, height), masked, None if moments else shapes, rest, alone))
 
 
-def _shape(source: Source) -> tuple[int, int]:
-    """Width and height of a picture, in pixels."""
-    if isinstance(source, Picture):
-        return source.pixels.shape[1], source.pixels.shape[0]
-    header = images.inspect(_file(source))
-    return header.width, header.height
+@dataclass(frozen=True)
+class _Loaded:
+    """A batch with its pictures decoded.
+
+    Attributes:
+        members: by the places of their cells.
+        failures: of the cells whose pictures cannot be decoded.
+        seconds: that it took, for each member.
+    """
+
+    members: dict[int, Member]
+    failures: list[Result]
+    seconds: float
 
 
-def _render(run: Run, cells: Sequence[Cell], indices: Sequence[int]) -> Generator[Result, None, bool]:
-    """Decode the pictures of a batch and render it; returns False when it was stopped."""
+def _load(run: Run, cells: Sequence[Cell], indices: Sequence[int]) -> _Loaded:
+    """Decode the pictures of a batch."""
     began = time.perf_counter()
     members: dict[int, Member] = {}
+    failures = []
     for index in indices:
         try:
-            members[index] = _member(cells[index])
+            members[index] = _member(cells[index], run.pictures)
         except StylepressError as error:
-            yield Result(index, failure=error)
-    if members:
-        share = (time.perf_counter() - began) / len(members)
-        return (yield from _render_groups(run, members, share))
-    return True
+            failures.append(Result(index, failure=error))
+    return _Loaded(members, failures, (time.perf_counter() - began) / max(1, len(members)))
+
+
+def _fits(run: Run, cells: Sequence[Cell], indices: Sequence[int]) -> bool:
+    """Whether there is memory for a batch's pictures beside those of the batch being rendered."""
+    sources: list[Source | None] = []
+    for cell in (cells[index] for index in indices):
+        sources += [cell.content, cell.content_mask, _start(cell), *cell.masks]
+        sources += [source for style in map(_as_style, cell.styles) for source in (style.picture, style.mask)]
+    try:
+        return run.pictures.lacking([source for source in sources if source is not None]) <= MOST_BYTES
+    except StylepressError:
+        return False  # a failure of its cell, once its turn has come
+
+
+def _render(run: Run, loaded: _Loaded) -> Generator[Result, None, bool]:
+    """Render a batch; returns False when it was stopped."""
+    yield from loaded.failures
+    return (yield from _render_groups(run, loaded.members, loaded.seconds))
 
 
 def _render_groups(run: Run, members: dict[int, Member], load: float) -> Generator[Result, None, bool]:
@@ -198,9 +224,16 @@ def _render_members(run: Run, members: dict[int, Member], found: Found, load: fl
     except BatchFailure as caught:
         failure = caught.failure.with_traceback(None)
     else:
-        yield from results or []
-        return results is not None
+        again = {}
+        for result in results or []:
+            if wider := _in_fp32(run, members[result.index], result):
+                again[result.index] = wider
+            else:
+                yield result
+        return results is not None and (yield from _render_groups(run, again, load))
     # here the failed attempt's tensors are free; in the handler its traceback would hold them
+    if len(members) == 1 and failure.kind == "out-of-memory" and (tiled := _by_smaller_tiles(run, members)):
+        return (yield from _render_groups(run, tiled, load))
     if len(members) == 1 or failure.kind in ("weights", "device"):
         yield from (Result(index, failure=failure) for index in members)
         return True
@@ -211,33 +244,49 @@ def _render_members(run: Run, members: dict[int, Member], found: Found, load: fl
     return True
 
 
-def _member(cell: Cell) -> Member:
+def _in_fp32(run: Run, member: Member, result: Result) -> Member | None:
+    """A member whose numbers no half precision may hold, to be rendered in fp32; None where that is not at fault."""
+    half = precision_name(computing_type(member.settings.precision, run.device))
+    if result.failure is None or result.failure.kind != "not-finite" or half == "fp32":
+        return None
+    note = f"not finite in {half}: rendered again in fp32"
+    return replace(member, settings=replace(member.settings, precision="fp32"), notes=(*member.notes, note))
+
+
+def _by_smaller_tiles(run: Run, members: dict[int, Member]) -> dict[int, Member] | None:
+    """One member that memory ran out for, to be rendered by tiles, or smaller ones; None where that is no way out."""
+    ((index, member),) = members.items()
+    free = free_memory(run.device)
+    tile = smaller_tile(member.settings, member.canvases()[-1], run.encoder(member.settings), free)
+    if tile is None:
+        return None
+    note = f"memory ran out: rendered by tiles of {tile} pixels"
+    return {index: replace(member, settings=replace(member.settings, tile=tile), notes=(note,))}
+
+
+def _member(cell: Cell, pictures: Pictures) -> Member:
     """A cell with the pictures that its method uses decoded."""
-    method, init = METHODS[cell.settings.method], cell.init
-    if init is None and isinstance(cell.settings.init, str) and cell.settings.init not in STARTS:
-        init = cell.settings.init
+    method, read = METHODS[cell.settings.method], pictures.read
+
+    def maybe(source: Source | None) -> Picture | None:
+        return None if source is None else read(source)
+
     styles = [_as_style(style) for style in cell.styles] if method.needs_style else []
     return Member(
-        content=_maybe(cell.content) if method.needs_content else None,
-        styles=tuple(MemberStyle(_picture(s.picture), s.weight, _maybe(s.mask)) for s in styles),
-        init=_maybe(init),
+        content=maybe(cell.content) if method.needs_content else None,
+        styles=tuple(MemberStyle(read(s.picture), s.weight, maybe(s.mask)) for s in styles),
+        init=maybe(_start(cell)),
         settings=cell.settings,
-        masks=tuple(_picture(mask) for mask in cell.masks) if method.needs_style else (),
-        content_mask=_maybe(cell.content_mask) if method.needs_content else None,
+        masks=tuple(read(mask) for mask in cell.masks) if method.needs_style else (),
+        content_mask=maybe(cell.content_mask) if method.needs_content else None,
     )
+
+
+def _start(cell: Cell) -> Source | None:
+    """The picture that a cell starts from, if it is one of its own."""
+    named = cell.settings.init
+    return named if cell.init is None and isinstance(named, str) and named not in STARTS else cell.init
 
 
 def _as_style(style: Source | Style) -> Style:
     return style if isinstance(style, Style) else Style(style)
-
-
-def _file(source: str | Path | bytes) -> Path | bytes:
-    return source if isinstance(source, bytes) else Path(source)
-
-
-def _picture(source: Source) -> Picture:
-    return source if isinstance(source, Picture) else images.read(_file(source))
-
-
-def _maybe(source: Source | None) -> Picture | None:
-    return None if source is None else _picture(source)

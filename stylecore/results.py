@@ -52,10 +52,12 @@ class Result:
         stop_reason: why the last scale ended: `steps` (all that were asked for), `tolerance` or `time`.
         seconds: time for `load` (decoding and the encoder), `render` and `score`; a batch's time is shared among its
             cells.
-        precision: what the convolutions computed in: `fp32` or `bf16`.
+        precision: what the convolutions computed in: `fp32`, `bf16` or `fp16`.
         snapshots: pictures on the way that the settings ask for.
         scores: of the finished picture, by name; see `scores`.
         resumed_from: steps that an earlier run had done, taken from its checkpoint; 0 where there was none.
+        tile: side in pixels of the tiles that it was rendered by at full size; None where it was as a whole.
+        notes: what was done otherwise than the settings ask for, for want of memory for example.
     """
 
     index: int
@@ -71,6 +73,14 @@ class Result:
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)
     scores: dict[str, float] = field(default_factory=dict)
     resumed_from: int = 0
+    tile: int | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """Memory that its pictures take."""
+        arrays = [self.pixels, self.alpha, *(snapshot.levels for snapshot in self.snapshots)]
+        return sum(array.nbytes for array in arrays if array is not None)
 
     def save(self, path: str | Path, format: str = "png") -> None:  # noqa: A002 - the word that Pillow uses
         """Write the picture; raises the failure where there is none."""
@@ -105,7 +115,7 @@ def fault_of(picture: Tensor, curve: Sequence[float]) -> RenderError | None:
     if math.isfinite(curve[-1]) and bool(picture.isfinite().all()):
         return None
     step = next((n for n, loss in enumerate(curve, 1) if not math.isfinite(loss)), len(curve))
-    message = f"the loss is not finite at step {step}: lower the weights or learning_rate, or set precision: fp32"
+    message = f"the loss is not finite at step {step}: lower the weights or learning_rate"
     return RenderError("not-finite", message)
 
 
@@ -137,8 +147,9 @@ def _failure(error: Exception, settings: Settings) -> StylepressError:
     if isinstance(error, StylepressError):
         return error.with_traceback(None)
     said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    # on the CPU, torch raises a plain RuntimeError: "DefaultCPUAllocator: can't allocate memory"
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "allocate memory" in said:
-        message = f"not enough memory for a picture of size {settings.size}: choose a smaller size ({said})"
+    # on the CPU, plain RuntimeErrors: "DefaultCPUAllocator: can't allocate memory", and oneDNN's of what it cannot hold
+    scarce = "allocate memory" in said or said == "could not create a primitive"
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)) or scarce:
+        message = f"not enough memory for a picture of size {settings.size}: choose a smaller size or tile ({said})"
         return RenderError("out-of-memory", message)
     return RenderError("device", f"the device failed: {said}")

@@ -11,6 +11,7 @@ from stylecore import weights
 from stylecore.checkpoint import Checkpoints
 from stylecore.constants import Constants
 from stylecore.encoder import Encoder, computing_type, warm_encoder
+from stylecore.loading import Pictures
 from stylecore.scores import Known
 from stylecore.settings import Settings
 
@@ -46,6 +47,7 @@ class Run:
         scores: whether pictures are scored.
         constants: of each encoder.
         scored: what contents and styles come to for scores.
+        pictures: those that are decoded.
     """
 
     device: torch.device
@@ -55,6 +57,7 @@ class Run:
     scores: bool
     constants: dict[Encoder, Constants] = field(default_factory=dict)
     scored: Known = field(default_factory=dict)
+    pictures: Pictures = field(default_factory=Pictures)
 
     def encoder(self, settings: Settings) -> Encoder:
         """The encoder that renders cells of such settings."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from stylecore.values import Choice, Number, Whole
 
-COARSEST = 96
+COARSEST = 128
 """Longest side in pixels below which `scales: auto` goes no further: content is lost in smaller pictures."""
+_AUTO = {"from": COARSEST, "factor": 2**0.5}  # crowsonkb/style-transfer-pytorch
 _SIDE = Whole(16, 16384)
 
 
@@ -146,14 +147,15 @@ def longest_side(size: int | str) -> int | None:
 def _sides(scales: str | int | list[int] | dict[str, float], longest: int) -> list[int]:
     if isinstance(scales, list):
         return sorted({*(side for side in scales if side < longest), longest})
+    if scales == "auto":
+        scales = _AUTO
     if isinstance(scales, dict):
         sides, count = {longest}, 1
         while (side := round(longest / scales["factor"] ** count)) >= scales["from"]:
             sides.add(side)
             count += 1
         return sorted(sides)
-    number = 1 + sum(longest // 2**n >= COARSEST for n in (1, 2)) if scales == "auto" else int(scales)
-    return sorted({max(16, longest // 2**n) for n in range(number)})
+    return sorted({max(16, longest // 2**n) for n in range(int(scales))})
 
 
 def shares(steps: int | list[int], count: int) -> list[int]:

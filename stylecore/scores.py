@@ -6,9 +6,9 @@ Style and content are measured on layers that the render did not optimise, for o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,12 +22,15 @@ from stylecore.measures import (
     feature_distance,
     flatness,
     in_levels,
-    relative_cfsd,
+    relative_divergence,
     ssim,
+    structure,
     total_variation,
 )
+from stylecore.score_features import Seen, seen
 from stylecore.score_names import SCORES as SCORES
 from stylecore.statistics import STATISTICS
+from stylecore.statistics.sliced import distance_of_projections, projections
 
 STYLE_STATISTICS = ("gram", "wasserstein2", "sliced_wasserstein")
 """Statistics that style is scored by."""
@@ -98,8 +101,7 @@ def score(
         picture = in_levels(picture) / 255
         style_layers = _fitting(style_layers, [picture, *(style for style, _ in styles)] if styles else [])
         content_layers = _fitting(content_layers, [] if content is None else [picture])
-        wanted = [*style_layers, *content_layers]
-        features = encoder.features(picture, wanted) if wanted else {}
+        features = seen(picture, encoder, style_layers, content_layers)
         scores = _style_scores(features, styles, encoder, style_layers, known)
         if content is not None:
             scores |= _content_scores(features, content, encoder, content_layers, known)
@@ -110,26 +112,46 @@ def score(
         return {name: float(scores[name]) for name in SCORES if name in scores}
 
 
-Known = dict[Hashable, dict[Any, Tensor]]
+Known = dict[Hashable, Any]
 """What content and style pictures came to, for the next picture that is scored against them."""
-_MOST_KNOWN = 8  # pictures; the oldest go first
+_MOST_BYTES = 2**29  # of what is known; the oldest goes first
+
+_SLICED = "sliced_wasserstein"
+_LINEAR = tuple(name for name in STYLE_STATISTICS if name != _SLICED)
 
 
-def _once(picture: Tensor, layers: Sequence[str], known: Known, come_to: partial[dict[Any, Tensor]]) -> Any:
+class _Aim(NamedTuple):
+    """What a picture is compared with, its share in the score, and the unit of distances from it."""
+
+    share: float
+    target: Any
+    unit: Tensor
+
+
+def _key(picture: Tensor, layers: Sequence[str]) -> Hashable:
     pixels = hashlib.sha256(picture.cpu().numpy().tobytes()).hexdigest()
-    key = (pixels, picture.shape, tuple(layers), come_to.func.__qualname__)
-    if key not in known:
-        known[key] = come_to()
-        while len(known) > _MOST_KNOWN:
-            known.pop(next(iter(known)))
-    return known[key]
+    return pixels, picture.shape, tuple(layers)
 
 
-_MOST_SORTED = 2**14  # positions that sliced distances sort
+def _once(key: Hashable, known: Known, come_to: Callable[[], Any]) -> Any:
+    found = known.pop(key) if key in known else come_to()
+    known[key] = found  # the last one is the one used last
+    while known and sum({t.data_ptr(): t.nbytes for t in _tensors(known)}.values()) > _MOST_BYTES:
+        known.pop(next(iter(known)))
+    return found
+
+
+def _tensors(found: Any) -> Iterator[Tensor]:
+    """All tensors in what pictures came to; some are there twice."""
+    if isinstance(found, Tensor):
+        yield found
+    elif isinstance(found, dict | list | tuple):
+        for part in found.values() if isinstance(found, dict) else found:
+            yield from _tensors(part)
 
 
 def _style_scores(
-    features: dict[str, Tensor],
+    features: dict[str, Seen],
     styles: Sequence[tuple[Tensor, float]],
     encoder: Encoder,
     layers: Sequence[str],
@@ -140,64 +162,69 @@ def _style_scores(
         return {}
     total = sum(weight for _, weight in styles)
     shares = [weight / total for _, weight in styles]
-    described = [_once(style, layers, known, partial(_style_targets, style, encoder, layers)) for style, _ in styles]
+    keys = [_key(style, layers) for style, _ in styles]
+    described = [
+        _once(key, known, partial(_described, style, encoder, layers))
+        for key, (style, _) in zip(keys, styles, strict=True)
+    ]
+    blend = _once(("blend", *zip(keys, shares, strict=True)), known, partial(_blended, described, shares))
     scores = {}
     for name in STYLE_STATISTICS:
-        distances = [
-            _style_distance(name, features[layer], [targets[name, layer] for targets in described], shares)
-            for layer in layers
-        ]
+        distances = [_style_distance(name, features[layer], blend[name, layer]) for layer in layers]
         scores[f"style_{name}"] = torch.stack(distances).mean()
     return scores
 
 
-def _style_targets(style: Tensor, encoder: Encoder, layers: Sequence[str]) -> dict[Any, Tensor]:
-    """Targets of one style by statistic and layer."""
-    features = encoder.features(style, layers)
-    return {
-        (name, layer): STATISTICS[name].describe(_seen(name, features[layer]))
-        for name in STYLE_STATISTICS
-        for layer in layers
-    }
+def _described(style: Tensor, encoder: Encoder, layers: Sequence[str]) -> dict[Any, tuple[Tensor, Tensor]]:
+    """What one style's features come to, and the unit of distances from it, by statistic and layer."""
+    described = {}
+    for layer, features in seen(style, encoder, layers, []).items():
+        for name in _LINEAR:
+            target = features.described(STATISTICS[name])
+            described[name, layer] = target, STATISTICS[name].size(target)[0]
+        described[_SLICED, layer] = projections(features.some), features.some.float().square().mean()
+    return described
 
 
-def _style_distance(name: str, features: Tensor, targets: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
-    statistic, features = STATISTICS[name], _seen(name, features)
-    if statistic.linear:
-        blend = torch.stack([share * target for share, target in zip(shares, targets, strict=True)]).sum(0)
-        targets, shares = [blend], [1.0]
-    relative = [
-        share * statistic.distance(features, target) / statistic.size(target).clamp_min(TINY)
-        for share, target in zip(shares, targets, strict=True)
-    ]
+def _blended(described: Sequence[dict[Any, tuple[Tensor, Tensor]]], shares: Sequence[float]) -> dict[Any, list[_Aim]]:
+    """What a picture is compared with, by statistic and layer: a blend, or each style where nothing can be blended."""
+    aims = {}
+    for name, layer in described[0]:
+        targets, units = zip(*(style[name, layer] for style in described), strict=True)
+        if name in _LINEAR:
+            target = torch.stack([share * target for share, target in zip(shares, targets, strict=True)]).sum(0)
+            aims[name, layer] = [_Aim(1.0, STATISTICS[name].prepare(target), STATISTICS[name].size(target)[0])]
+        else:
+            aims[name, layer] = [_Aim(*parts) for parts in zip(shares, targets, units, strict=True)]
+    return aims
+
+
+def _style_distance(name: str, features: Seen, aims: Sequence[_Aim]) -> Tensor:
+    if name in _LINEAR:
+        distances = [features.distance(STATISTICS[name], aim.target)[0] for aim in aims]
+    else:
+        drawn = projections(features.some)
+        distances = [distance_of_projections(drawn, aim.target) for aim in aims]
+    relative = [aim.share * d / aim.unit.clamp_min(TINY) for aim, d in zip(aims, distances, strict=True)]
     return torch.stack(relative).sum()
 
 
-def _seen(name: str, features: Tensor) -> Tensor:
-    """What a statistic looks at: moments at all positions, sorted distances at some."""
-    return features if STATISTICS[name].linear else _thinned(features)
-
-
-def _thinned(features: Tensor) -> Tensor:
-    """At most 16384 positions, drawn at random but always the same, in one row: sorting them all takes seconds."""
-    maps = features.flatten(2)
-    if maps.shape[2] > _MOST_SORTED:
-        drawn = torch.randperm(maps.shape[2], generator=torch.Generator().manual_seed(0))[:_MOST_SORTED]
-        maps = maps[:, :, drawn.to(maps.device)]
-    return maps.unsqueeze(2)
-
-
 def _content_scores(
-    features: dict[str, Tensor], content: Tensor, encoder: Encoder, layers: Sequence[str], known: Known
+    features: dict[str, Seen], content: Tensor, encoder: Encoder, layers: Sequence[str], known: Known
 ) -> dict[str, Tensor]:
     if not layers:
         return {}
-    described = _once(content, layers, known, partial(encoder.features, content, layers))
-    measures = {"content_features": feature_distance, "content_cfsd": relative_cfsd}
-    return {
-        name: torch.stack([measure(features[layer], described[layer]) for layer in layers]).mean()
-        for name, measure in measures.items()
-    }
+    target = _once(("content", _key(content, layers)), known, partial(_content_target, content, encoder, layers))
+    maps = {layer: features[layer].whole() for layer in layers}
+    distances = [feature_distance(maps[layer], target[layer][0]) for layer in layers]
+    divergences = [relative_divergence(structure(maps[layer]), target[layer][1]) for layer in layers]
+    return {"content_features": torch.stack(distances).mean(), "content_cfsd": torch.stack(divergences).mean()}
+
+
+def _content_target(content: Tensor, encoder: Encoder, layers: Sequence[str]) -> dict[str, tuple[Tensor, Tensor]]:
+    """Features of a content and their structure, by layer."""
+    features = seen(content, encoder, [], layers)
+    return {layer: (features[layer].whole(), structure(features[layer].whole())) for layer in layers}
 
 
 def _fitting(layers: Sequence[str], pictures: Sequence[Tensor]) -> list[str]:

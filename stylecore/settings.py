@@ -20,18 +20,19 @@ from stylecore.errors import SettingError, did_you_mean
 from stylecore.methods import METHODS
 from stylecore.presets import PRESETS
 from stylecore.schedule import Animation, Scales, Size, Snapshots, Steps
-from stylecore.values import Choice, EncoderChoice, Kind, Maybe, Number, Pair, Start, Weighted, Whole
+from stylecore.values import Choice, EncoderChoice, Kind, Maybe, Number, Pair, Start, TileSide, Weighted, Whole
 
 STATISTIC_NAMES = {
     "gram": "Gram matrix",
     "centered_gram": "covariance",
     "mean_std": "means and standard deviations",
     "wasserstein2": "Wasserstein-2 distance of Gaussians",
+    "principal_wasserstein2": "the same along 128 principal components, at a tenth of the cost",
     "sliced_wasserstein": "sorted random projections",
     "histogram": "histogram of each channel",
     "mrf": "nearest 3×3 patches",
 }
-STYLE_LAYERS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 1.0}
+STYLE_LAYERS = {"relu1_1": 64.0, "relu2_1": 16.0, "relu3_1": 6.0, "relu4_1": 1.5, "relu5_1": 1.0}
 
 
 def _setting(default: Any, kind: Kind, doc: str, *, decides_pixels: bool = True) -> Any:
@@ -94,7 +95,7 @@ class Settings:
     )
     style_scale: float = _setting(1.0, Number(0.05, 20), "Longest side of the style picture, as a multiple of `size`.")
     steps: int | list[int] = _setting(
-        300,
+        [200, 100],
         Steps(),
         "Evaluations of loss and gradient: a number for all scales together, of which each takes an equal share, or a "
         "list with the steps of each scale, whose last is repeated.",
@@ -103,7 +104,7 @@ class Settings:
         "auto",
         Scales(),
         "Sizes rendered from coarse to fine, each starting from the last: `auto`, a number of sizes (each half the "
-        "next), a list of longest sides, or `{from: 128, factor: 1.414}`.",
+        "next), a list of longest sides, or a rule; `auto` is `{from: 128, factor: 1.414}` (crowsonkb).",
     )
     tolerance: float = _setting(
         0.0, Number(0, 1), "A scale ends once its last 20 steps lowered the loss by less than this share; 0 for never."
@@ -118,9 +119,9 @@ class Settings:
         STYLE_LAYERS, Weighted("layer"), "Layers of the style term: a list, or a mapping of layer to weight."
     )
     content_weight: float = _setting(1.0, Number(0), "Weight of the content term.")
-    style_weight: float = _setting(20.0, Number(0), "Weight of the style term.")
+    style_weight: float = _setting(70.0, Number(0), "Weight of the style term.")
     style_statistic: dict[str, float] = _setting(
-        {"gram": 1.0},
+        {"principal_wasserstein2": 1.0},
         Weighted("statistic", tuple(STATISTIC_NAMES)),
         "Statistic of the style's features, a list of them, or a mapping of statistic to weight: "
         + ", ".join(f"`{name}` ({meaning})" for name, meaning in STATISTIC_NAMES.items())
@@ -147,7 +148,7 @@ class Settings:
         "`terms` divides each term by its own current value (Hvass); `layers` divides the gradient of each layer's "
         "loss by its own L1 norm (neural-style's -normalize_gradients). Neither is for L-BFGS.",
     )
-    tv_weight: float = _setting(2e-3, Number(0), "Weight of the total variation.")
+    tv_weight: float = _setting(3e-4, Number(0), "Weight of the total variation.")
     tv_norm: str = _setting(
         "squared",
         Choice("squared", "absolute", "power", "nine-point"),
@@ -203,8 +204,18 @@ class Settings:
     )
     precision: str = _setting(
         "auto",
-        Choice("auto", "fp32", "bf16"),
-        "Arithmetic of the convolutions: `auto` is bf16 where the device computes in it, else fp32.",
+        Choice("auto", "fp32", "bf16", "fp16"),
+        "Arithmetic of the convolutions: `auto` is bf16 where the device computes in it, else fp32. Where it has no "
+        "`fp16`, that is `auto`; a picture that a half precision cannot hold is drawn again in fp32; receipts say so.",
+    )
+
+    tile: str | int = _setting(
+        "auto",
+        TileSide(),
+        "Pixels on the side of the tiles that a large picture is rendered by, for the same picture with the memory of "
+        "one tile and its surroundings, at about twice the time; `off` for the whole at once. `auto` is off while that "
+        "fits into memory, else the largest of 1024, 896, … 128 that does.",
+        decides_pixels=False,
     )
 
     def __post_init__(self) -> None:

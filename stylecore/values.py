@@ -116,6 +116,26 @@ def _integral(value: Any) -> int | None:
     return int(number) if math.isfinite(number) and number.is_integer() else None
 
 
+class TileSide:
+    """How a picture is cut into tiles: `auto`, `off`, or the side of a tile in pixels."""
+
+    def parse(self, value: Any) -> str | int:
+        """The word or the number; raises ValueError. YAML 1.1 reads an unquoted `off` as false."""
+        if value is False or value in ("auto", "off"):
+            return "off" if value is False else str(value)
+        number = _integral(value) if _may_be_number(value) else None
+        if number is None or not 1 <= number <= _WIDEST:
+            raise ValueError(f"expected auto, off, or a number of pixels from 1 to {_WIDEST}, got {value!r}")
+        return number
+
+    def schema(self) -> dict[str, Any]:
+        """A word, false for `off`, or a whole number."""
+        return {"anyOf": [{"enum": ["auto", "off", False]}, *Whole(1, _WIDEST).schema()["anyOf"]]}
+
+
+_WIDEST = 65536  # pixels
+
+
 class Text:
     """A text that is not empty."""
 

@@ -40,6 +40,7 @@ class Member:
         settings: the cell's settings.
         masks: where in the result each style applies; empty for everywhere.
         content_mask: where the content counts; None for everywhere.
+        notes: what is done otherwise than its settings ask for.
     """
 
     content: Picture | None
@@ -48,6 +49,7 @@ class Member:
     settings: Settings
     masks: tuple[Picture, ...] = ()
     content_mask: Picture | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def canvas_picture(self) -> Picture:
@@ -98,6 +100,7 @@ class Moment:
         size: longest side of the scale being rendered, in pixels.
         state: gives the tensors, batch first, from which the method goes on; to be asked before the next moment.
         ended: whether this was the scale's last step.
+        tile: side in pixels of the tiles that the scale is rendered by; None where it is as a whole.
     """
 
     position: Position
@@ -107,6 +110,7 @@ class Moment:
     size: int
     state: Callable[[], Mapping[str, Tensor]]
     ended: bool
+    tile: int | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from stylecore.constants import Constants
-from stylecore.lbfgs import lbfgs
+from stylecore.free_memory import free_memory
+from stylecore.lbfgs import lbfgs, pairs_kept
+from stylecore.memory import chosen_tile
 from stylecore.methods.batch import Member, Moment, Position, Resumed
 from stylecore.methods.starts import enlarged, started
 from stylecore.methods.targets import targets_of
@@ -38,16 +40,20 @@ def descend(members: Sequence[Member], constants: Constants, resumed: Resumed | 
         A `Moment` for each evaluation of loss and gradient.
 
     Raises:
-        RenderError: a mask that cannot be used, styles without weight.
+        RenderError: a mask that cannot be used, styles without weight, a batch that does not fit into the memory.
     """
     settings, began = members[0].settings, time.monotonic() - (resumed.seconds if resumed else 0)
     canvases, first = members[0].canvases(), resumed.position.scale if resumed else 0
     done, last = resumed.position.done if resumed else (0,) * len(members), None
+    encoder, free = constants.encoder, free_memory(constants.encoder.device)
+    tiles = [chosen_tile(settings, canvas, len(members), encoder, free) for canvas in canvases]
     for scale, (canvas, steps) in enumerate(zip(canvases, settings.shares(len(canvases)), strict=True)):
         if steps == 0 or scale < first:
             continue
-        objective = Objective(constants.encoder, [targets_of(m, canvas, constants) for m in members], canvas)
-        descent = _Descent(objective, settings, began, Position(scale, 0, done, ("",) * len(members)), steps)
+        tile = tiles[scale]
+        targets = [targets_of(member, canvas, constants, tile) for member in members]
+        objective = Objective(constants.encoder, targets, canvas, tile)
+        descent = _Descent(objective, settings, began, Position(scale, 0, done, ("",) * len(members)), steps, tile)
         state: State | None = None
         if resumed:
             start, state = descent.take_up(resumed), below(resumed.state, "optimizer.")
@@ -86,7 +92,7 @@ def _layout(settings: Settings, step: int, canvas: tuple[int, int]) -> dict[str,
     *_, last = islice(optimizer, min(step, 2))
     example = {f"optimizer.{name}": tensor for name, tensor in last.state().items()}
     example |= {"shown.pictures": last.pictures, "shown.losses": last.losses, "shown.terms": torch.zeros(1, len(TERMS))}
-    pairs = min(step - 1, settings.history_size)  # of L-BFGS, numbered
+    pairs = min(step - 1, pairs_kept(settings.history_size, canvas[0] * canvas[1]))  # of L-BFGS, numbered
     layout = {}
     for name, tensor in example.items():
         shape = torch.Size((1, 3, canvas[1], canvas[0])) if tensor.dim() == 4 else tensor.shape
@@ -117,9 +123,17 @@ def _warm(last: Moment, settings: Settings, canvas: tuple[int, int]) -> State | 
 class _Descent:
     """One scale of a batch: the optimiser's steps, each picture stopping on its own."""
 
-    def __init__(self, objective: Objective, settings: Settings, began: float, position: Position, steps: int) -> None:
+    def __init__(
+        self,
+        objective: Objective,
+        settings: Settings,
+        began: float,
+        position: Position,
+        steps: int,
+        tile: int | None,
+    ) -> None:
         self.objective, self.settings, self.began = objective, settings, began
-        self.position, self.steps = position, steps
+        self.position, self.steps, self.tile = position, steps, tile
         self.shown: dict[str, Tensor] = {}
         self.curves: list[list[float]] = [[] for _ in position.done]
         self.evaluations = 0
@@ -151,7 +165,8 @@ class _Descent:
         """Where the scale stands."""
         pictures, ended = self.shown["pictures"], self.position.step >= self.steps or all(self.position.stopped)
         losses, terms = self.shown["losses"], self.shown["terms"].T
-        return Moment(self.position, pictures, losses, terms, max(pictures.shape[2:]), state, ended)
+        tile = self.tile if self.objective.tiles else None
+        return Moment(self.position, pictures, losses, terms, max(pictures.shape[2:]), state, ended, tile)
 
     def evaluate(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         # a line search needs one loss: the same projections at each step
@@ -163,11 +178,15 @@ class _Descent:
 
     def _show(self, step: Step) -> None:
         """Take over what a step shows, but for pictures that have stopped; terms only of pictures it evaluated."""
-        going = torch.tensor([not reason for reason in self.position.stopped], device=step.losses.device)
         news = {"pictures": step.pictures, "losses": step.losses, "terms": self.evaluated}
-        taken = {"pictures": going, "losses": going, "terms": going & step.fresh}
         if not self.shown:
             self.shown = news
+        if not any(self.position.stopped):  # no need to copy pictures that may be large
+            terms = torch.where(step.fresh.view(-1, 1), self.evaluated, self.shown["terms"])
+            self.shown = {**news, "terms": terms}
+            return
+        going = torch.tensor([not reason for reason in self.position.stopped], device=step.losses.device)
+        taken = {"pictures": going, "losses": going, "terms": going & step.fresh}
         self.shown = {
             name: torch.where(taken[name].view(-1, *[1] * (new.dim() - 1)), new, self.shown[name])
             for name, new in news.items()

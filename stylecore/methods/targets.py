@@ -20,8 +20,10 @@ Canvas = tuple[int, int]
 _SMALLEST_STYLE = 16  # pixels on the shorter side: one position of conv5_1
 
 
-def targets_of(member: Member, canvas: Canvas, constants: Constants) -> Targets:
+def targets_of(member: Member, canvas: Canvas, constants: Constants, tile: int | None = None) -> Targets:
     """What a member's picture is drawn to on a canvas of so many pixels in width and height.
+
+    Pictures are seen by tiles of so many pixels on a side, or as a whole.
 
     Raises:
         RenderError: a mask that does not fit its picture, is all black, or is one too many.
@@ -30,14 +32,15 @@ def targets_of(member: Member, canvas: Canvas, constants: Constants) -> Targets:
     if member.content is not None:
         picture = images.fill(member.content, *canvas)
         layers = list(member.settings.content_layers)
-        content = constants.content(tensor_of(picture, constants.encoder.device), member.content.digest, layers)
+        pixels = tensor_of(picture, constants.encoder.device)
+        content = constants.content(pixels, member.content.digest, layers, tile)
     content_mask = None
     if member.content_mask is not None:
         content_mask = _mask(member.content_mask, member.canvas_picture, canvas, "content_mask", constants)
-    return Targets(content, _styles(member, canvas, constants), member.settings, content_mask)
+    return Targets(content, _styles(member, canvas, constants, tile), member.settings, content_mask)
 
 
-def _styles(member: Member, canvas: Canvas, constants: Constants) -> tuple[StyleTarget, ...]:
+def _styles(member: Member, canvas: Canvas, constants: Constants, tile: int | None) -> tuple[StyleTarget, ...]:
     if not member.styles:
         return ()
     if member.masks and len(member.masks) != len(member.styles):
@@ -53,13 +56,13 @@ def _styles(member: Member, canvas: Canvas, constants: Constants) -> tuple[Style
         place = None
         if member.masks:
             place = _mask(member.masks[index], member.canvas_picture, canvas, f"mask {index + 1}", constants)
-        statistics = _described(style, member, canvas, constants)
+        statistics = _described(style, member, canvas, constants, tile)
         targets.append(StyleTarget(statistics, style.weight / total, place))
     return blended(targets)
 
 
 def _described(
-    style: MemberStyle, member: Member, canvas: Canvas, constants: Constants
+    style: MemberStyle, member: Member, canvas: Canvas, constants: Constants, tile: int | None
 ) -> dict[str, dict[str, Tensor]]:
     """Statistics of one style at the size that belongs to a canvas."""
     settings = member.settings
@@ -86,6 +89,7 @@ def _described(
         list(settings.style_layers),
         list(settings.style_statistic),
         mask,
+        tile,
     )
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylecore.statistics.masking import shares
-from stylecore.statistics.statistic import Moments
+from stylecore.statistics.statistic import MeanAndCovariance, Moments
 
 
 def gram(features: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -58,7 +58,30 @@ def mean_and_deviation(features: Tensor, weights: Tensor | None = None) -> Tenso
     Source: Huang, Belongie 2017 (AdaIN), eq. 5 and 6; ε as there, so that a constant map has a gradient.
     """
     mean, variance = _MeanAndVariance.apply(features.flatten(2), shares(weights))  # type: ignore[no-untyped-call]
+    return _with_deviation(mean, variance)
+
+
+def _with_deviation(mean: Tensor, variance: Tensor) -> Tensor:
     return torch.stack([mean, (variance + 1e-5).sqrt()], 1)
+
+
+def pulled(maps: Tensor, weights: Tensor | None, mean: Tensor, by_moments: MeanAndCovariance, amount: Tensor) -> Tensor:
+    """Zeros that pull a part of a picture's features where the moments of the whole picture are to go.
+
+    Args:
+        maps: features of the part, shape (batch, channels, height, width), any floating type.
+        weights: the part's mask, shape (batch, 1, height, width); None where every position counts 1.
+        mean: of the whole picture's features, shape (batch, channels), float32.
+        by_moments: gradients of a loss by the whole picture's moments.
+        amount: sum of the weights of the whole picture, shape (batch,), float32.
+
+    Returns:
+        Zeros of shape (batch,), whose gradient by the maps is the loss's; it is taken in the backward pass.
+    """
+    flat = None if weights is None else weights.flatten(2)
+    per_position = [by / amount.view(-1, *[1] * (by.dim() - 1)) for by in by_moments]
+    zeros: Tensor = _Pulled.apply(maps.flatten(2), flat, mean, *per_position)  # type: ignore[no-untyped-call]
+    return zeros
 
 
 class Gram(Moments):
@@ -70,6 +93,10 @@ class Gram(Moments):
         """As `gram`."""
         return gram(features, weights)
 
+    def describe_moments(self, moments: MeanAndCovariance) -> Tensor:
+        """As `gram`."""
+        return moments.second
+
 
 class CenteredGram(Moments):
     """Mean squared difference of covariances, which leaves the mean colour free."""
@@ -79,6 +106,10 @@ class CenteredGram(Moments):
     def describe(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
         """As `centered_gram`."""
         return centered_gram(features, weights)
+
+    def describe_moments(self, moments: MeanAndCovariance) -> Tensor:
+        """As `centered_gram`."""
+        return moments.covariance
 
 
 class MeanStd(Moments):
@@ -91,9 +122,13 @@ class MeanStd(Moments):
         """As `mean_and_deviation`."""
         return mean_and_deviation(features, weights)
 
-    def distance(self, features: Tensor, target: Any, weights: Tensor | None = None, draw: int = 0) -> Tensor:
+    def describe_moments(self, moments: MeanAndCovariance) -> Tensor:
+        """As `mean_and_deviation`."""
+        return _with_deviation(moments.mean, moments.covariance.diagonal(dim1=1, dim2=2))
+
+    def compared(self, description: Tensor, target: Tensor) -> Tensor:
         """The two means of squares, added; the base takes one mean over both."""
-        return 2 * super().distance(features, target, weights, draw)
+        return 2 * super().compared(description, target)
 
     def size(self, target: Tensor) -> Tensor:
         """Mean of squares of the means plus that of the deviations."""
@@ -115,7 +150,8 @@ class _Gramian(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, maps: Tensor, share: Tensor | None) -> Tensor:
         context.save_for_backward(maps, share)
-        return _product(maps.float(), share)
+        quick = _quick_product(maps) if share is None else None
+        return _product(maps.float(), share) if quick is None else quick
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -162,8 +198,49 @@ class _MeanAndVariance(torch.autograd.Function):
         return ((2 * by_variance * deviations + by_mean) * by_position).to(deviations.dtype), None
 
 
+class _Pulled(torch.autograd.Function):
+    """See `pulled`: the backward pass of `_MeanAndCovariance` with moments that are known."""
+
+    @staticmethod
+    def forward(
+        context: Any, maps: Tensor, weights: Tensor | None, mean: Tensor, by_mean: Tensor, by_covariance: Tensor
+    ) -> Tensor:
+        context.save_for_backward(maps, weights, mean, by_mean, by_covariance)
+        return torch.zeros(len(maps), device=maps.device)
+
+    @staticmethod
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        maps, weights, mean, by_mean, by_covariance = context.saved_tensors
+        deviations = (maps.float() - mean.unsqueeze(2)).to(maps.dtype)
+        scale = gradients[0].view(-1, 1, 1) * (maps.shape[2] if weights is None else 1)  # `_by_maps` divides by it
+        gradient = _by_maps(by_covariance * scale, by_mean.unsqueeze(2) * scale, deviations, weights)
+        return gradient, None, None, None, None
+
+
 def _product(maps: Tensor, share: Tensor | None) -> Tensor:
     return maps @ maps.mT / maps.shape[2] if share is None else (maps * share) @ maps.mT
+
+
+_PARTS = 8
+
+
+def _quick_product(maps: Tensor) -> Tensor | None:
+    """`_product` of maps in a half precision, multiplied as such, to 1e-3 of it; None where there is no such way."""
+    if maps.is_cuda and maps.dtype != torch.float32 and hasattr(torch.ops.aten.bmm, "dtype"):
+        return torch.bmm(maps, maps.mT, out_dtype=torch.float32) / maps.shape[2]
+    return _product_by_parts(maps) if maps.dtype == torch.bfloat16 and maps.shape[2] >= _PARTS**2 else None
+
+
+def _product_by_parts(maps: Tensor) -> Tensor:
+    """A product in bf16 is rounded to 8 bits; the float32 sum of several is nearer, as they are rounded apart."""
+    batch, channels, positions = maps.shape
+    even = positions - positions % _PARTS
+    cut = maps[..., :even].reshape(batch, channels, _PARTS, even // _PARTS).transpose(1, 2).flatten(0, 1)
+    product = torch.bmm(cut, cut.mT).view(batch, _PARTS, channels, channels).sum(1, dtype=torch.float32)
+    if rest := positions - even:
+        last = maps[..., -rest:].float()
+        product += last @ last.mT
+    return product / positions
 
 
 def _by_maps(by_product: Tensor, by_mean: Tensor | None, maps: Tensor, share: Tensor | None) -> Tensor:

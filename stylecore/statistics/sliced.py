@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from stylecore.statistics.masking import chosen, with_choice
-from stylecore.statistics.matching import matched, with_gradients
+from stylecore.statistics.matching import ascending, matched, quantiles, with_gradients
 from stylecore.statistics.statistic import Statistic
 
 
@@ -47,6 +47,21 @@ class SlicedWasserstein(Statistic):
         return (values * mask).square().mean(1).sum((1, 2)) / mask.sum((1, 2, 3)).clamp_min(1)
 
 
+def projections(features: Tensor) -> Tensor:
+    """What a picture's features, shape (1, channels, height, width), are along the directions of draw 0, sorted.
+
+    Returns:
+        Shape (channels, height · width), float32, each row in ascending order.
+    """
+    maps = features[0].flatten(1).float()
+    return ascending(_directions(len(maps), 0).to(maps.device) @ maps)
+
+
+def distance_of_projections(drawn: Tensor, wanted: Tensor) -> Tensor:
+    """The distance of `SlicedWasserstein`, a scalar without a gradient, from the `projections` of both pictures."""
+    return (drawn - quantiles(wanted, drawn.shape[1])).square().mean()
+
+
 _MOST_PROJECTED = 2**24  # numbers at a time: bounds the memory of a comparison
 
 
@@ -79,7 +94,7 @@ def _transport(maps: Tensor, style: Tensor, directions: Tensor) -> tuple[Tensor,
     scale = 1 / (len(directions) * maps.shape[1])
     for some in torch.split(directions, max(1, _MOST_PROJECTED // max(maps.shape[1], style.shape[1]))):
         projected = some @ maps
-        difference = projected - matched(projected, (some @ style).sort(1).values)
+        difference = projected - matched(projected, ascending(some @ style))
         distance += scale * difference.square().sum()
         gradient.addmm_(some.mT, difference, alpha=2 * scale)
     return distance, gradient

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stylecore.statistics.moments import gram, mean_and_covariance
-from stylecore.statistics.statistic import Statistic
+from stylecore.statistics.statistic import MeanAndCovariance, Statistic
 
 RIDGE = 1e-4
 """Added to the diagonal of every covariance. Source: crowsonkb/style-transfer-pytorch."""
@@ -30,23 +30,37 @@ class Gaussian(NamedTuple):
     directions: Tensor
 
 
-class Wasserstein2(Statistic):
-    """Squared Wasserstein-2 distance between feature Gaussians, divided by the number of channels.
+class GaussianDistance(Statistic):
+    """Base of the distances between Gaussians: what they know of a style, its mean and second moment.
 
-    mean((μ − μ̂)²) + mean diag(Σ + Σ̂ − 2 (Σ̂^½ Σ Σ̂^½)^½), with a ridge of 1e-4 on both covariances, or of 1e-7 of the
-    covariance's norm where that is more, as float32 knows it no better.
-
-    Targets hold the mean and the second moment, not the covariance: these are what a mixture of styles averages.
-
-    Source: crowsonkb/style-transfer-pytorch; the closed form is Dowson, Landau 1982.
+    The second moment, not the covariance: these two are what a mixture of styles averages.
     """
 
     linear = True
+    summed = True
 
     def describe(self, features: Tensor, weights: Tensor | None = None) -> Tensor:
         """Mean and second moment, shape (batch, 1 + channels, channels)."""
         mean, _ = mean_and_covariance(features, weights)
         return torch.cat([mean.unsqueeze(1), gram(features, weights)], 1)
+
+    def describe_moments(self, moments: MeanAndCovariance) -> Tensor:
+        """As `describe`."""
+        return torch.cat([moments.mean.unsqueeze(1), moments.second], 1)
+
+    def size(self, target: Tensor) -> Tensor:
+        """Mean over channels of the second moment: the distance from features that are 0 everywhere."""
+        return target[:, 1:].diagonal(dim1=1, dim2=2).mean(1)
+
+
+class Wasserstein2(GaussianDistance):
+    """Squared Wasserstein-2 distance between feature Gaussians, divided by the number of channels.
+
+    mean((μ − μ̂)²) + mean diag(Σ + Σ̂ − 2 (Σ̂^½ Σ Σ̂^½)^½), with a ridge of 1e-4 on both covariances, or of 1e-7 of the
+    covariance's norm where that is more, as float32 knows it no better.
+
+    Source: crowsonkb/style-transfer-pytorch; the closed form is Dowson, Landau 1982.
+    """
 
     def prepare(self, target: Tensor) -> Gaussian:
         """The Gaussian that has these moments, or a blend's; a row that is not finite stays so."""
@@ -57,7 +71,7 @@ class Wasserstein2(Statistic):
         values, vectors = torch.linalg.eigh(torch.where(finite, covariance, 0))
         rank = int((values > (1e-6 * values[:, -1:]).clamp_min(RIDGE / 1000)).sum(1).max())
         directions = vectors[:, :, vectors.shape[2] - rank :]
-        roots = (values.clamp_min(0) + _ridge(covariance).squeeze(2)).sqrt()
+        roots = (values.clamp_min(0) + ridge(covariance).squeeze(2)).sqrt()
         root = vectors * torch.where(finite, roots.unsqueeze(1), torch.nan) @ vectors.mT
         where = target.device
         return Gaussian(
@@ -69,22 +83,27 @@ class Wasserstein2(Statistic):
     def distance(self, features: Tensor, target: Any, weights: Tensor | None = None, draw: int = 0) -> Tensor:  # noqa: ARG002 - nothing is drawn
         """As the class says; rows of either operand that are not finite give distances that are not."""
         style = target if isinstance(target, Gaussian) else self.prepare(target)
-        mean, covariance = mean_and_covariance(features, weights)
-        shift = (mean - style.mean).square().mean(1)
-        root, channels = style.root, features.shape[1]
-        if features[0, 0].numel() + style.directions.shape[2] <= 0.75 * channels:
-            basis = _joint_basis(features, style)
-            covariance, wide = basis.mT @ covariance @ basis, basis.to(root)
-            root = wide.mT @ root @ wide
-        spread: Tensor = _Bures.apply(covariance, root)  # type: ignore[no-untyped-call]
-        return shift + spread / channels
+        moments = MeanAndCovariance(*mean_and_covariance(features, weights))
+        few = features[0, 0].numel() + style.directions.shape[2] <= 0.75 * features.shape[1]
+        return _between(moments, style, _joint_basis(features, style) if few else None)
 
-    def size(self, target: Tensor) -> Tensor:
-        """Mean over channels of the second moment: the distance from features that are 0 everywhere."""
-        return target[:, 1:].diagonal(dim1=1, dim2=2).mean(1)
+    def distance_of_moments(self, moments: MeanAndCovariance, target: Any) -> Tensor:
+        """As `distance`."""
+        return _between(moments, target if isinstance(target, Gaussian) else self.prepare(target), None)
 
 
-def _ridge(covariance: Tensor) -> Tensor:
+def _between(moments: MeanAndCovariance, style: Gaussian, basis: Tensor | None) -> Tensor:
+    """Distance of a picture's moments from a style, in the space that an orthonormal basis spans if there is one."""
+    (mean, covariance), root = moments, style.root
+    shift = (mean - style.mean).square().mean(1)
+    if basis is not None:
+        covariance, wide = basis.mT @ covariance @ basis, basis.to(root)
+        root = wide.mT @ root @ wide
+    spread: Tensor = _Bures.apply(covariance, root)  # type: ignore[no-untyped-call]
+    return shift + spread / mean.shape[1]
+
+
+def ridge(covariance: Tensor) -> Tensor:
     """What is added to the diagonals, shape (batch, 1, 1)."""
     norm: Tensor = torch.linalg.matrix_norm(covariance, keepdim=True)
     return (1e-7 * norm).clamp_min(RIDGE)
@@ -113,9 +132,9 @@ class _Bures(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, covariance: Tensor, root: Tensor) -> Tensor:
         wide = covariance.to(root)
-        wide = wide + _ridge(wide) * torch.eye(wide.shape[1], device=wide.device)
+        wide = wide + ridge(wide) * torch.eye(wide.shape[1], device=wide.device)
         inner = root @ wide @ root
-        inverse = inverse_root_by_products(inner) if inner.is_cuda else inverse_root_by_eigenvalues(inner)
+        inverse = inverse_root(inner)
         context.save_for_backward((root @ inverse @ root).to(covariance))
         traces = wide.diagonal(dim1=1, dim2=2).sum(1) + root.square().sum((1, 2))
         return (traces - 2 * (inner * inverse).sum((1, 2))).to(covariance)
@@ -124,6 +143,11 @@ class _Bures(torch.autograd.Function):
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (transport,) = context.saved_tensors
         return gradients[0].view(-1, 1, 1) * (torch.eye(transport.shape[1], device=transport.device) - transport), None
+
+
+def inverse_root(matrices: Tensor) -> Tensor:
+    """M^−½ of symmetric positive matrices, shape (batch, size, size), float64, the quicker way on their device."""
+    return inverse_root_by_products(matrices) if matrices.is_cuda else inverse_root_by_eigenvalues(matrices)
 
 
 def inverse_root_by_eigenvalues(matrices: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flows import advice, manifest
-from stylecore.presets import PRESETS
+from stylecore.presets import PUBLISHED
 
 HEAD = "version: 1\ninputs: {content: 'sample:cat', style: 'sample:waves'}\n"
 FILE = "{arch: vgg19, weights: oxford.safetensors, input: caffe}"
@@ -46,5 +46,5 @@ def test_nothing_is_said_where_the_network_is_the_presets_or_named(text):
 
 
 def test_each_preset_that_needs_it_is_noted():
-    everything = ", ".join(PRESETS)
-    assert len(notes(f"jobs: [{{grid: {{preset: [{everything}]}}}}]")) == len(PRESETS) - 1
+    everything = ", ".join(PUBLISHED)
+    assert len(notes(f"jobs: [{{grid: {{preset: [{everything}]}}}}]")) == len(PUBLISHED) - 1

@@ -87,7 +87,7 @@ def test_nothing_costs_nothing():
 
 def test_the_rate_is_taken_from_receipts(folder, tmp_path):
     out = tmp_path / "out"
-    text = ONE + "defaults: {size: 32, scales: 1}\njobs: [{grid: {seed: [0, 1, 2, 3]}}]"
+    text = ONE + "defaults: {size: 32, scales: 1, steps: 300}\njobs: [{grid: {seed: [0, 1, 2, 3]}}]"
     finish(planned(read(folder, text), out).items[:2], out, seconds=4.0)
     made = planned(read(folder, text), out).estimate
     assert made.basis == "measured"

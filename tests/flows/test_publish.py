@@ -120,3 +120,10 @@ def test_carried_text_is_the_same_for_the_same_cell():
 
 def test_the_environment_names_versions_and_a_device_only():
     assert set(environment("a device", "bf16")) == {"stylepress", "torch", "python", "device", "precision"}
+
+
+def test_a_receipt_tells_of_tiles_and_of_what_was_not_as_asked(tmp_path):
+    assert publish(open_store(tmp_path / "one"))["environment"]["tile"] == "off"
+    noted = publish(open_store(tmp_path / "two"), of=result(tile=512, notes=("memory ran out",)))
+    assert noted["environment"]["tile"] == 512
+    assert noted["environment"]["notes"] == ["memory ran out"]

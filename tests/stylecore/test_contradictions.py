@@ -45,9 +45,24 @@ FOUND = [
         "pca needs a style picture, and content-reconstruction uses none; expected style or content",
     ),
     ({"animation": "webp"}, "animation", "webp shows snapshots, and there are none; set snapshots too"),
+    (
+        {"tile": 47},
+        "tile",
+        "47 pixels are too few for layers down to relu5_1, which see far beyond such a tile; expected "
+        "at least 48, auto or off",
+    ),
+    (
+        {"tile": 23, "style_layers": "relu3_1"},
+        "tile",
+        "down to relu4_2, which see far beyond such a tile; expected at least 24",
+    ),
+    ({"tile": 256, "balance": "layers", "optimizer": "adam"}, "tile", "256 does not go with balance: layers"),
 ]
 
 TOGETHER = [
+    {"tile": 48},
+    {"tile": 4, "style_layers": "relu1_2", "content_layers": "relu1_1"},
+    {"tile": "auto", "balance": "layers", "optimizer": "adam"},
     {"method": "style-reconstruction", "init": "style"},
     {"method": "style-reconstruction", "init": {"style": 1, "noise": 1}},
     {"method": "style-reconstruction", "init": "a picture.png"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import subprocess
@@ -194,3 +195,37 @@ def test_fill_takes_any_size(to: tuple[int, int]) -> None:
     filled = images.fill(picture(np.full((3, 200, 3), 0.5)), *to)
     assert filled.pixels.shape == (to[1], to[0], 3)
     np.testing.assert_allclose(filled.pixels, 0.5, atol=1e-5)
+
+
+class TestCopies:
+    """Small copies are kept with their picture; it makes no difference."""
+
+    def test_are_what_a_new_picture_gives(self) -> None:
+        pixels, alpha = noise(30, 40, 3) / 255, noise(30, 40) / 255
+        one = picture(pixels, alpha)
+        for _ in range(2):
+            for width, height in ((20, 20), (20, 15), (15, 20), (40, 30), (20, 20)):
+                kept, fresh = images.fill(one, width, height), images.fill(picture(pixels, alpha), width, height)
+                assert np.array_equal(kept.pixels, fresh.pixels)
+                assert np.array_equal(kept.alpha, fresh.alpha)
+            assert np.array_equal(images.fit(one, 20).pixels, images.fit(picture(pixels, alpha), 20).pixels)
+
+    def test_are_made_once(self) -> None:
+        one = picture(noise(30, 40, 3) / 255)
+        assert images.fit(one, 20) is images.fill(one, 20, 15)
+        assert images.fill(one, 9, 20) is images.fill(one, 9, 20)
+
+    def test_are_few_and_small(self) -> None:
+        one = picture(np.zeros((30, 40, 3)))
+        for longest in range(2, 39):
+            images.fit(one, longest)
+        assert len(one.copies) <= 8
+        long = picture(np.zeros((2, 40, 3)))
+        images.fill(long, 30_000, 60)
+        assert not long.copies
+
+    def test_are_not_those_of_a_picture_made_of_another(self) -> None:
+        one = picture(noise(30, 40, 3) / 255)
+        images.fit(one, 20)
+        other = dataclasses.replace(one, pixels=1 - one.pixels)
+        assert np.array_equal(images.fit(other, 20).pixels, images.fit(picture(1 - one.pixels), 20).pixels)

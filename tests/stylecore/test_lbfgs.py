@@ -129,8 +129,9 @@ def run_states(start, evaluate, steps, **options):
 
 @pytest.fixture(scope="module")
 def real():
-    """The default objective on two samples at 64 px in float32, and its start."""
-    settings = Settings()
+    """A Gram objective on two samples at 64 px in float32, and its start."""
+    layers = [f"relu{block}_1" for block in range(1, 6)]
+    settings = Settings(style_statistic="gram", style_layers=layers, style_weight=20, tv_weight=2e-3)
     encoder = warm_encoder(
         weights.resolve(settings.encoder), settings.pooling, settings.padding, torch.float32, torch.device("cpu")
     )

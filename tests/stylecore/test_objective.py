@@ -134,7 +134,7 @@ def test_total_variation_is_taken_in_0_to_255(norm):
 
 def test_the_picture_itself_costs_nothing():
     picture = scene()[0]
-    terms, _ = evaluated(Settings(tv_weight=0, padding="zero"), picture, picture, picture)
+    terms, _ = evaluated(Settings(tv_weight=0, padding="zero", style_statistic="gram"), picture, picture, picture)
     assert terms == {"content": 0.0, "style": pytest.approx(0, abs=1e-9), "total_variation": 0.0}
 
 
@@ -202,7 +202,7 @@ def test_layers_and_statistics_without_weight_count_for_nothing():
         style_statistic={"gram": 1, "mrf": 0},
         **values,
     )
-    plain = Settings(content_layers="relu3_1", style_layers="relu1_1", **values)
+    plain = Settings(content_layers="relu3_1", style_layers="relu1_1", style_statistic="gram", **values)
     drawn, expected_drawn = (objective_of(targets_of(settings, content, style)) for settings in (zeros, plain))
     assert drawn.layers == ["relu3_1", "relu1_1"]
     for actual, wanted in zip(drawn.evaluate(picture), expected_drawn.evaluate(picture), strict=True):
@@ -215,7 +215,8 @@ def test_reconstructions_have_one_term(method):
     picture, content, style = scene()
     style = random_pictures(1, HEIGHT, WIDTH, 3)
     rules = {"content_normalization": "sum", "style_normalization": "paper", "content_weight": 2, "style_weight": 3}
-    settings = Settings.resolve({**SOME, **rules, "method": method, "tv_weight": 0, "padding": "zero"})
+    others = {"style_statistic": "gram", "tv_weight": 0, "padding": "zero"}
+    settings = Settings.resolve({**SOME, **rules, "method": method, **others})
     targets = targets_of(settings, content, style)
     targets = replace(targets, styles=()) if method == "content-reconstruction" else replace(targets, content={})
 
@@ -237,6 +238,7 @@ def test_reconstructions_have_one_term(method):
 
 
 BALANCED = {"optimizer": "adam", "padding": "zero", "content_weight": 2.0, "style_weight": 3.0, "tv_weight": 0.5}
+BALANCED |= {"style_statistic": "gram"}
 
 
 def test_balanced_terms_are_their_weights_and_pull_by_their_logarithms():

@@ -10,11 +10,10 @@ import torch
 from reference_vgg import caffe_input, layers_of, random_pictures, random_state, relative, torchvision_input
 from torch.nn.functional import mse_loss, pad
 
-from stylecore import weights
+from stylecore import presets, weights
 from stylecore.constants import Constants
 from stylecore.encoder import Encoder
 from stylecore.objective import TERMS, Objective, StyleTarget, Targets
-from stylecore.presets import PRESETS
 from stylecore.settings import Settings
 
 HEIGHT, WIDTH = 32, 48
@@ -192,7 +191,7 @@ def of_the_core(settings, state, convention, picture, content, style):
     return dict(zip(TERMS, terms[:, 0].tolist(), strict=True)), gradient
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets.PUBLISHED)
 def test_loss_and_gradient_are_the_published_ones(name):
     formula, same_size, (named, convention, options) = PUBLISHED[name]
     settings = Settings.resolve({"preset": name, "encoder": named})
@@ -215,4 +214,4 @@ def test_loss_and_gradient_are_the_published_ones(name):
 
 
 def test_every_preset_has_its_formula():
-    assert set(PUBLISHED) == set(PRESETS)
+    assert set(PUBLISHED) == set(presets.PUBLISHED)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from stylecore import settings
+from stylecore import presets, settings
 from stylecore.errors import SettingError
 from stylecore.presets import PRESETS
 from stylecore.settings import Settings
 
 # Layers beyond relu5_1 are not in the file that ships.
 DEEP = {"chollet": "vgg19-torchvision", "google-tutorial": "vgg19-torchvision", "hvass": "vgg16-torchvision"}
+
+
+GRAM = {"gram": 1.0}
 
 
 def resolved(name, **values):
@@ -32,7 +35,7 @@ def test_leaves_seed_and_encoder_to_the_cell(name):
 @pytest.mark.parametrize("name", PRESETS)
 def test_everything_it_sets_can_be_overridden(name):
     """With the defaults, where these do not contradict what the preset sets else."""
-    other = {**Settings().to_dict(), "init": "noise", "balance": "none", "optimizer": "adam"}
+    other = {**Settings().to_dict(), "init": "noise", "balance": "none", "optimizer": "adam", "style_statistic": GRAM}
     for setting in PRESETS[name]:
         assert getattr(resolved(name, **{setting: other[setting]}), setting) == other[setting]
 
@@ -131,7 +134,7 @@ PUBLISHED = {
 }
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets.PUBLISHED)
 def test_optimises_as_published(name):
     found = resolved(name)
     for setting, published in PUBLISHED[name].items():
@@ -139,7 +142,7 @@ def test_optimises_as_published(name):
         assert value == (pytest.approx(published) if isinstance(published, float) else published), setting
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", presets.PUBLISHED)
 def test_is_one_size_but_for_crowsonkb(name):
     """crowsonkb: 128 · √2ⁿ, 1000 steps, then 500 each; the study of 2018: 224 × 224 whatever the picture."""
     found = resolved(name)
@@ -150,3 +153,12 @@ def test_is_one_size_but_for_crowsonkb(name):
         assert found.canvases(640, 480) == [(224, 224)]
     else:
         assert found.canvases(600, 600) == [(found.size, found.size)]
+
+
+def test_standard_is_the_defaults_and_draft_and_fine_differ_in_what_they_take():
+    draft, standard, fine = (resolved(name) for name in ("draft", "standard", "fine"))
+    assert standard.deciding() == Settings().deciding()
+    assert sum(draft.shares(3)) < sum(standard.shares(3)) < sum(fine.shares(3))
+    for other in (draft, fine):
+        same = {**other.deciding(), "steps": standard.steps, "style_statistic": standard.style_statistic}
+        assert same == standard.deciding()

@@ -38,12 +38,12 @@ def test_no_canvas_is_empty():
         (512, 3, (800, 600), [(128, 96), (256, 192), (512, 384)]),
         (32, 4, (64, 64), [(16, 16), (32, 32)]),  # never below 16
         (100, 2, (300, 100), [(50, 17), (100, 33)]),
-        # auto: halves while at least 96 remain, twice at most
-        (512, "auto", (600, 800), [(96, 128), (192, 256), (384, 512)]),
-        (383, "auto", (64, 64), [(191, 191), (383, 383)]),
-        (256, "auto", (64, 64), [(128, 128), (256, 256)]),
-        (191, "auto", (64, 64), [(191, 191)]),
-        (4096, "auto", (64, 64), [(1024, 1024), (2048, 2048), (4096, 4096)]),
+        # auto: 1/√2 while at least 128 remain
+        (512, "auto", (600, 800), [(96, 128), (136, 181), (192, 256), (272, 362), (384, 512)]),
+        (256, "auto", (64, 64), [(128, 128), (181, 181), (256, 256)]),
+        (254, "auto", (64, 64), [(180, 180), (254, 254)]),
+        (180, "auto", (64, 64), [(180, 180)]),
+        (64, "auto", (64, 64), [(64, 64)]),
         # lists end with the size, whatever they say
         (300, [64, 150], (2, 1), [(64, 32), (150, 75), (300, 150)]),
         (300, [300, 64], (2, 1), [(64, 32), (300, 150)]),
@@ -53,7 +53,7 @@ def test_no_canvas_is_empty():
         (512, {"from": 128, "factor": 1.414}, (1, 1), [(128,) * 2, (181,) * 2, (256,) * 2, (362,) * 2, (512,) * 2]),
         (512, {"from": 129, "factor": 2**0.5}, (1, 1), [(181, 181), (256, 256), (362, 362), (512, 512)]),
         (128, ROOT, (1, 1), [(128, 128)]),
-        (512, {"factor": 4}, (1, 1), [(128, 128), (512, 512)]),  # from 96, as for auto
+        (512, {"factor": 4}, (1, 1), [(128, 128), (512, 512)]),  # from 128, as for auto
         # an exact size: the picture's shape does not matter
         ("640x480", 1, (100, 900), [(640, 480)]),
         ("640x480", 2, (100, 900), [(320, 240), (640, 480)]),
@@ -75,9 +75,9 @@ def test_canvases_go_from_coarse_to_the_size_asked_for(size, scales, picture, ex
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ("relu5_1", [(512, 26)]),  # 256×13 has no position at relu5_1, which needs 16 pixels
-        ("relu4_1", [(256, 13), (512, 26)]),
-        ("relu1_1", [(128, 6), (256, 13), (512, 26)]),
+        ("relu5_1", [(362, 18), (512, 26)]),  # 256×13 has no position at relu5_1, which needs 16 pixels
+        ("relu4_1", [(181, 9), (256, 13), (362, 18), (512, 26)]),
+        ("relu1_1", [(128, 6), (181, 9), (256, 13), (362, 18), (512, 26)]),
     ],
 )
 def test_auto_leaves_out_what_is_too_low_for_the_layers(layers, expected):
@@ -90,7 +90,7 @@ def test_only_layers_of_the_method_count():
     both, style = Settings.resolve(values), Settings.resolve({**values, "method": "style-reconstruction"})
     content = Settings.resolve({**values, "method": "content-reconstruction", "scales": "auto"})
     assert (both.layers(), style.layers(), content.layers()) == (["relu5_1", "relu1_1"], ["relu1_1"], ["relu5_1"])
-    assert [len(settings.canvases(2000, 100)) for settings in (both, style, content)] == [1, 3, 1]
+    assert [len(settings.canvases(2000, 100)) for settings in (both, style, content)] == [2, 5, 2]
 
 
 def test_the_size_asked_for_stays_even_where_it_is_too_low():

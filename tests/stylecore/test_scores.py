@@ -15,7 +15,7 @@ import pytest
 import torch
 from reference_vgg import caffe_input, layers_of, random_pictures
 
-from stylecore import images, weights
+from stylecore import images, score_features, weights
 from stylecore.encoder import warm_encoder
 from stylecore.errors import PictureError
 from stylecore.presets import PRESETS
@@ -212,6 +212,40 @@ def test_sliced_distances_of_large_pictures_are_those_of_all_positions():
     assert scored(style, None, [(style, 1.0)], layers)["style_sliced_wasserstein"] == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("styles", [["waves.jpg"], ["waves.jpg", "gravel.jpg"]])
+def test_style_scores_are_the_statistics_own_distances(styles):
+    """Reckoned another way, with what depends on the styles alone prepared, but the same."""
+    picture, wanted = sample("coffee.jpg", 40), [sample(name, 56) for name in styles]
+    drawn = encoder().features(picture, STYLE_LAYERS)
+    result = scored(picture, None, [(style, 1.0) for style in wanted])
+    for name in ("wasserstein2", "sliced_wasserstein"):
+        statistic, distances = STATISTICS[name], []
+        for layer in STYLE_LAYERS:
+            targets = [statistic.describe(encoder().features(style, [layer])[layer]) for style in wanted]
+            if statistic.linear:
+                targets = [torch.stack(targets).mean(0)]
+            relative = [statistic.distance(drawn[layer], target) / statistic.size(target) for target in targets]
+            distances.append(float(torch.stack(relative).mean()))
+        assert result[f"style_{name}"] == pytest.approx(np.mean(distances), rel=1e-4)
+
+
+@pytest.mark.parametrize("most", [0, 2_000_000, 2**29])
+def test_what_is_known_of_contents_and_styles_changes_no_score(monkeypatch, most):
+    monkeypatch.setattr("stylecore.scores._MOST_BYTES", most)
+    known, sizes = {}, []
+    layers = STYLE_LAYERS, CONTENT_LAYERS
+    contents, styles = [sample("coffee.jpg"), sample("coffee.jpg").flip(2)], [sample("waves.jpg"), sample("gravel.jpg")]
+    blends = [[(styles[0], 1.0)], [(styles[1], 1.0)], [(styles[0], 1.0), (styles[1], 2.0)]]
+    blends += [[(style, n * weight) for n, (style, weight) in enumerate(blends[2], 1)]]
+    for content, blend in itertools.product(contents, blends * 2):
+        picture = noisy(content, 0.1)
+        assert score(picture, content, blend, encoder(), *layers, known) == scored(picture, content, blend)
+        sizes.append(len(known))
+    asked = len(contents) + len(styles) + len(blends)
+    assert max(sizes) == asked if most == 2**29 else max(sizes) < asked
+    assert most or not known
+
+
 def test_pictures_are_left_as_they_are_and_nothing_is_kept_for_a_gradient():
     picture = noisy(sample("coffee.jpg")).requires_grad_()
     before = picture.detach().clone()
@@ -233,3 +267,12 @@ def test_names_of_scores_need_no_torch():
 def test_every_score_is_explained():
     page = (ROOT / "docs" / "scores.md").read_text("utf-8")
     assert [name for name in SCORES if f"`{name}`" not in page] == []
+
+
+def test_large_pictures_are_scored_by_tiles_to_the_same_scores(monkeypatch):
+    pictures = [random_pictures(1, 90, 131, seed) for seed in range(3)]
+    arguments = pictures[0], pictures[1], [(pictures[2], 1), (pictures[1], 3)], encoder(), STYLE_LAYERS, CONTENT_LAYERS
+    whole = score(*arguments)
+    monkeypatch.setattr(score_features, "LARGE", 100)
+    monkeypatch.setattr(score_features, "_TILE", 32)
+    assert score(*arguments) == pytest.approx(whole, rel=1e-4)

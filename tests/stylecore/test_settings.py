@@ -24,7 +24,7 @@ CONTRACT = {
     *("style_scale", "steps", "scales", "tolerance", "time_limit", "content_layers", "style_layers", "content_weight"),
     *("style_weight", "style_statistic", "content_normalization", "style_normalization", "balance", "tv_weight"),
     *("tv_norm", "color", "optimizer", "learning_rate", "learning_rate_decay", "adam_betas", "adam_epsilon", "average"),
-    *("history_size", "line_search", "spectral_exponent", "snapshots", "animation", "precision"),
+    *("history_size", "line_search", "spectral_exponent", "snapshots", "animation", "precision", "tile"),
 }
 # For each setting something as people write it, what is kept of it, and something it cannot be.
 WRITTEN = {
@@ -40,7 +40,7 @@ WRITTEN = {
     "size": ("640 x 480", "640x480", "a metre"),
     "style_scale": (2, 2.0, 0),
     "steps": (["1e2", 50], [100, 50], []),
-    "scales": ({"factor": 1.5}, {"from": 96, "factor": 1.5}, {"factor": 0.5}),
+    "scales": ({"factor": 1.5}, {"from": 128, "factor": 1.5}, {"factor": 0.5}),
     "tolerance": ("1e-3", 0.001, -0.1),
     "time_limit": ("none", None, 0),
     "content_layers": ("relu1_1", {"relu1_1": 1.0}, []),
@@ -65,7 +65,8 @@ WRITTEN = {
     "spectral_exponent": (0, 0.0, 3),
     "snapshots": ({"every": "10"}, {"every": 10}, {"every": 0}),
     "animation": ("none", None, "mp4"),
-    "precision": ("bf16", "bf16", "fp16"),
+    "precision": ("fp16", "fp16", "fp8"),
+    "tile": (False, "off", "on"),
 }
 # Values of every kind that JSON has, to be offered to every setting.
 OFFERED = [
@@ -164,7 +165,7 @@ def test_each_survives_json(name):
 
 def test_do_not_share_their_defaults():
     Settings().style_layers["relu1_1"] = 7.0
-    assert Settings().style_layers["relu1_1"] == 1.0
+    assert Settings().style_layers["relu1_1"] == 64.0
 
 
 @pytest.mark.parametrize(
@@ -245,8 +246,8 @@ def test_names_and_methods_are_those_there_are():
     assert set(settings.kind_of("color").names) == {"style", "content", *COLOR_MATCHES}
 
 
-def test_deciding_leaves_out_the_preset_only():
-    assert set(settings.names()) - set(Settings().deciding()) == {"preset"}
+def test_deciding_leaves_out_what_changes_no_pixels():
+    assert set(settings.names()) - set(Settings().deciding()) == {"preset", "tile"}
 
 
 def test_need_no_torch():

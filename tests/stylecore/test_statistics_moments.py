@@ -94,6 +94,15 @@ def test_half_precision_gradient_points_the_same_way(statistic, center, dtype):
     assert float(gradient.double().norm() / by_hand.norm()) == pytest.approx(1, abs=0.01)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("shape", [(1, 64, 64, 48), (2, 32, 17, 33), (2, 8, 1, 5)])
+def test_gram_matrix_in_bf16_is_exact_to_a_thousandth(shape, layout):
+    """Of the same features, against float64; a product of bf16 numbers that comes out in bf16 is off by more."""
+    features = maps(*shape).relu().to(torch.bfloat16, memory_format=layout)
+    exact = torch.einsum("bchw,bdhw->bcd", features.double(), features.double()) / (shape[2] * shape[3])
+    assert float((gram(features) - exact).norm() / exact.norm()) < 1e-3
+
+
 @pytest.mark.parametrize(("name", "statistic"), [("gram", gram), ("centered_gram", centered_gram)])
 def test_distance_is_the_mean_squared_difference(name, statistic):
     features, styles = maps(2, 4, 3, 5), maps(2, 4, 6, 2, seed=1)

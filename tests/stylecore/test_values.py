@@ -43,7 +43,7 @@ ACCEPTED = [
     (Scales(), [256, "64"], [64, 256]),
     (Scales(), [64, 256, 64.0], [64, 256]),
     (Scales(), {"factor": "1.5", "from": "64"}, {"from": 64, "factor": 1.5}),
-    (Scales(), {"factor": 2}, {"from": 96, "factor": 2.0}),
+    (Scales(), {"factor": 2}, {"from": 128, "factor": 2.0}),
     (Size(), "512", 512),
     (Size(), 512.0, 512),
     (Size(), "640x480", "640x480"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from stylecore import variation
 from stylecore.settings import kind_of
 from stylecore.variation import VARIATIONS
 
@@ -95,3 +96,17 @@ def test_no_row_looks_at_another(name):
 
 def test_forms_are_those_that_the_setting_names():
     assert tuple(VARIATIONS) == kind_of("tv_norm").names
+
+
+@pytest.mark.parametrize("norm", VARIATIONS)
+@pytest.mark.parametrize("most", [1, 250, 600])
+def test_bands_add_up_to_the_whole(norm, most, monkeypatch):
+    """Bands of 1, 2 and 6 of 11 rows."""
+    monkeypatch.setattr(variation, "_MOST_AT_ONCE", most)
+    pictures = torch.rand(2, 3, 11, 17, dtype=torch.float64, generator=torch.Generator().manual_seed(0)) * 255
+    values, gradients = variation.in_bands(VARIATIONS[norm], pictures)
+    leaf = pictures.clone().requires_grad_()
+    whole = VARIATIONS[norm](leaf)
+    (expected,) = torch.autograd.grad(whole.sum(), leaf)
+    torch.testing.assert_close(values.double(), whole.detach(), rtol=1e-6, atol=0)
+    torch.testing.assert_close(gradients, expected, rtol=1e-9, atol=1e-9)
