@@ -40,7 +40,7 @@ def values(name, raw):
          [{"relu4_2": 1.0}, {"relu1_1": 1.0, "relu2_1": 1.0}, {"relu3_1": 0.5}]),
         ("scales", ["auto", 3, [128, 64]], ["auto", 3, [64, 128]]),
         ("scales", [{"from": 64, "factor": "1.5"}, {"factor": 2}],
-         [{"from": 64, "factor": 1.5}, {"from": 96, "factor": 2.0}]),
+         [{"from": 64, "factor": 1.5}, {"from": 128, "factor": 2.0}]),
         ("size", ["640 x 480", "50%", 64], ["640x480", "50%", 64]),
         ("steps", [[10, "2e1"], 30], [[10, 20], 30]),
         ("init", ["grey", {"content": 9, "noise": "1e-1"}, "a.png"], ["grey", {"content": 9.0, "noise": 0.1}, "a.png"]),

@@ -21,7 +21,7 @@ def folder(tmp_path):
     return paint(tmp_path)
 
 
-STEPS = Settings.steps
+STEPS = Settings().steps
 A, B, X, Y = "photos/a.png", "photos/b.png", "styles/x.png", "styles/y.png"
 GATYS, OF_CONTENT, OF_STYLE = "gatys", "content-reconstruction", "style-reconstruction"
 METHODS = f"[{GATYS}, {OF_CONTENT}, {OF_STYLE}]"
@@ -124,7 +124,7 @@ TABLE = {
     "a condition on a picture is met only where the method uses it":
         (HEAD, f"jobs: [{{grid: {{method: {METHODS}}}, exclude: [{{style: x}}, {{content: a, method: gatys}}],"
                " override: [{when: {content: b}, set: {steps: 3}}]}]", ("method", "steps"),
-         [(A, None, OF_CONTENT, STEPS), (None, Y, OF_STYLE, STEPS), (B, None, OF_CONTENT, 3), (B, Y, GATYS, 3)]),
+         [(A, None, OF_CONTENT, 300), (None, Y, OF_STYLE, STEPS), (B, None, OF_CONTENT, 3), (B, Y, GATYS, 3)]),
     "a method's own defaults are matched, and a preset along another axis":
         (ONE, f"jobs: [{{grid: {{method: {METHODS}, preset: [none, neural-style]}}, exclude: [{{init: noise}}]}}]",
          ("method", "preset", "init"), [(A, X, GATYS, None, "content")]),

@@ -492,6 +492,8 @@ def _stopped_in_the_middle(folder):
             return writer
         writer.kill()
         writer.wait()
+        for leftover in folder.glob(".*.tmp"):  # or it would be taken for the next one's
+            leftover.unlink()
 
 
 def test_a_writer_that_is_killed_leaves_no_torn_file_and_its_rest_is_swept(tmp_path):

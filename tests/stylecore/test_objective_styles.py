@@ -160,7 +160,7 @@ def test_a_blend_is_the_weighted_sum_of_gram_matrices():
     """crowsonkb: 1/4 of one style and 3/4 of another are one target, with the distance of one style."""
     picture, style = pictures()
     other = random_pictures(1, 24, 40, 3)
-    settings = Settings(**PLAIN, style_normalization="mean", style_weight=3)
+    settings = Settings(**PLAIN, style_statistic="gram", style_normalization="mean", style_weight=3)
     parts = [StyleTarget(described(settings, pictured), weight) for pictured, weight in ((style, 0.25), (other, 0.75))]
     together = blended(parts)
     assert [target.weight for target in together] == [1.0]
@@ -181,7 +181,7 @@ def test_a_blend_is_the_weighted_sum_of_gram_matrices():
 
 def test_a_style_without_weight_leaves_the_other_alone():
     _, style = pictures()
-    settings = Settings(**PLAIN)
+    settings = Settings(**PLAIN, style_statistic="gram")
     alone = StyleTarget(described(settings, style))
     none = StyleTarget(described(settings, random_pictures(1, 40, 40, 3)), 0.0)
     (together,) = blended([alone, none])
@@ -214,7 +214,7 @@ def test_styles_with_places_are_drawn_each_in_its_own():
     picture, style = pictures()
     other = random_pictures(1, 24, 40, 3)
     left, right = (slice(0, 32), slice(0, 16)), (slice(0, 32), slice(16, 48))
-    settings = Settings(**PLAIN, style_normalization="mean", style_weight=3)
+    settings = Settings(**PLAIN, style_statistic="gram", style_normalization="mean", style_weight=3)
     places = [
         StyleTarget(described(settings, pictured), weight, rectangle(window))
         for pictured, weight, window in ((style, 0.25, left), (other, 0.75, right))
@@ -250,7 +250,7 @@ def test_balanced_layers_share_their_pull_among_the_styles():
 
 def test_rows_of_a_batch_have_their_own_masks_and_shares():
     both = random_pictures(2, HEIGHT, WIDTH, 1)
-    settings = Settings(**PLAIN)
+    settings = Settings(**PLAIN, style_statistic="gram")
     left, right = rectangle((slice(0, 32), slice(0, 16))), rectangle()
     targets = [
         Targets(

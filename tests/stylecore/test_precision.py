@@ -39,6 +39,7 @@ def evaluated(dtype, tile=None, **settings):
     [
         {},
         {
+            "style_statistic": "gram",
             "style_normalization": "channels",
             "content_normalization": "mean",
             "style_weight": 1e9,
