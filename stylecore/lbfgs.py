@@ -42,6 +42,7 @@ def lbfgs(
     learning_rate: float = 1.0,
     line_search: bool = True,
     spectral_exponent: float = 0.0,
+    bounded: bool = False,
     state: State | None = None,
 ) -> Iterator[Step]:
     """Limited-memory BFGS with backtracking, for a batch of independent pictures.
@@ -57,18 +58,21 @@ def lbfgs(
         line_search: whether to go back; without, every step is taken that has a finite loss.
         spectral_exponent: e of the initial inverse Hessian, which scales frequency f by f^(−2e). That is L-BFGS on
             Fourier coefficients scaled by f^(−e); 0 is the plain method.
+        bounded: whether pixels stay in 0..1: each trial is clamped, and pixels at a bound that are pushed beyond it
+            take no part in a step.
         state: of an earlier step, to go on from.
 
     Yields:
         A `Step` for each evaluation, without end; the first is the start.
 
     Source: Nocedal, Wright 2006, algorithms 7.4 (two-loop recursion) and 3.1 (backtracking), eq. 7.20 (scaling);
-    Berahas, Byrd, Nocedal 2019 (Armijo's condition relaxed by the noise: without it, bf16 stalls for good).
+    Berahas, Byrd, Nocedal 2019 (Armijo's condition relaxed by the noise: without it, bf16 stalls for good); Bertsekas
+    1982, "Projected Newton Methods for Optimization Problems with Simple Constraints" (bounds).
     """
     precondition = _spectral(start, spectral_exponent)
     history_size = pairs_kept(history_size, start[0, 0].numel())
     if state is None:
-        pictures = start.clone()
+        pictures = start.clamp(0, 1) if bounded else start.clone()
         del start  # a generator would hold its argument as long as it lives
         losses, gradients = evaluate(pictures)
         fresh = torch.ones_like(losses, dtype=torch.bool)
@@ -80,9 +84,15 @@ def lbfgs(
         point, best, history = _restored(state, history_size)
         del start, state  # the history lets go of its tensors one by one
     while True:
-        trial = _downhill(point.gradients, history, precondition).mul_(learning_rate)
-        promise = point.length * _dots(point.gradients, trial)
+        held = _held(point) if bounded else None
+        slope = point.gradients if held is None else point.gradients.masked_fill(held, 0)
+        trial = _downhill(slope, history, precondition).mul_(learning_rate)
+        promise = point.length * _dots(slope, trial)
         trial.mul_(rowwise(point.length)).add_(point.pictures)
+        if held is not None:
+            trial = torch.where(held, point.pictures, trial.clamp_(0, 1))
+            promise = _dots(slope, trial - point.pictures).clamp(max=0)
+        del slope, held
         losses, gradients = evaluate(trial)
         best = _better(best, trial, losses)
         enough = losses <= point.losses + NOISE * point.losses.abs() + _SUFFICIENT * promise
@@ -111,6 +121,11 @@ class _Point:
     losses: Tensor
     gradients: Tensor
     length: Tensor
+
+
+def _held(point: _Point) -> Tensor:
+    """Where a pixel is at its bound and would be pushed beyond, shaped as the pictures, bool."""
+    return torch.where(point.gradients > 0, point.pictures <= 0, point.pictures >= 1)
 
 
 def _state_of(point: _Point, best: Step, history: deque[_Pair]) -> State:

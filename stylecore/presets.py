@@ -10,7 +10,7 @@ from typing import Any
 
 _RELU_STYLE = tuple(f"relu{block}_1" for block in range(1, 6))
 
-_GRAM: dict[str, Any] = {"style_statistic": ["gram"], "size": 512, "scales": 1}
+_GRAM: dict[str, Any] = {"style_statistic": ["gram"], "bounds": "none", "size": 512, "scales": 1}
 _PLAIN: dict[str, Any] = {**_GRAM, "pooling": "max", "padding": "zero", "tv_weight": 0.0}
 _VGG16 = ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3))  # convolutions of each block
 _OXFORD = "the VGG-19 of Oxford in Caffe's form, whose features are 20 to 440 times those of encoder: vgg19"

@@ -32,7 +32,7 @@ STATISTIC_NAMES = {
     "histogram": "histogram of each channel",
     "mrf": "nearest 3×3 patches",
 }
-STYLE_LAYERS = {"relu1_1": 64.0, "relu2_1": 16.0, "relu3_1": 6.0, "relu4_1": 1.5, "relu5_1": 1.0}
+STYLE_LAYERS = {"relu1_1": 64.0, "relu2_1": 16.0, "relu3_1": 4.0, "relu4_1": 1.0, "relu5_1": 0.5}
 
 
 def _setting(default: Any, kind: Kind, doc: str, *, decides_pixels: bool = True) -> Any:
@@ -113,13 +113,15 @@ class Settings:
         None, Maybe(Number(0.1)), "Seconds of rendering after which a cell ends with what it has, at full size."
     )
     content_layers: dict[str, float] = _setting(
-        {"relu4_2": 1.0}, Weighted("layer"), "Layers of the content term: a list, or a mapping of layer to weight."
+        {"relu4_2": 1.0, "relu3_2": 0.3},
+        Weighted("layer"),
+        "Layers of the content term: a list, or a mapping of layer to weight.",
     )
     style_layers: dict[str, float] = _setting(
         STYLE_LAYERS, Weighted("layer"), "Layers of the style term: a list, or a mapping of layer to weight."
     )
     content_weight: float = _setting(1.0, Number(0), "Weight of the content term.")
-    style_weight: float = _setting(70.0, Number(0), "Weight of the style term.")
+    style_weight: float = _setting(100.0, Number(0), "Weight of the style term.")
     style_statistic: dict[str, float] = _setting(
         {"principal_wasserstein2": 1.0},
         Weighted("statistic", tuple(STATISTIC_NAMES)),
@@ -148,7 +150,7 @@ class Settings:
         "`terms` divides each term by its own current value (Hvass); `layers` divides the gradient of each layer's "
         "loss by its own L1 norm (neural-style's -normalize_gradients). Neither is for L-BFGS.",
     )
-    tv_weight: float = _setting(3e-4, Number(0), "Weight of the total variation.")
+    tv_weight: float = _setting(6e-4, Number(0), "Weight of the total variation.")
     tv_norm: str = _setting(
         "squared",
         Choice("squared", "absolute", "power", "nine-point"),
@@ -195,6 +197,12 @@ class Settings:
         0.25,
         Number(0, 2),
         "L-BFGS works on pixels whose Fourier amplitudes are scaled by 1/frequency to this power; 0 turns it off.",
+    )
+    bounds: str = _setting(
+        "clamp",
+        Choice("clamp", "none"),
+        "L-BFGS: `clamp` keeps pixels in 0–255 at each step, so that the picture that is saved is the one that was "
+        "optimised; `none` clips at the end, as peers do. Adam always clamps.",
     )
     snapshots: list[int] | dict[str, int] | None = _setting(
         None, Maybe(Snapshots()), "Steps whose pictures are kept beside the result: a list, or `{every: 50}`."

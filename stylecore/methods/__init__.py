@@ -34,7 +34,7 @@ METHODS = {
         2,
         needs_content=True,
         needs_style=False,
-        defaults=MappingProxyType({"init": "noise", "scales": 1, "steps": 300}),
+        defaults=MappingProxyType({"content_layers": "relu4_2", "init": "noise", "scales": 1, "steps": 300}),
     ),
     "style-reconstruction": Method(
         "stylecore.methods.style_reconstruction",

@@ -217,6 +217,7 @@ def _optimizer(pictures: Tensor, evaluate: Evaluate, settings: Settings, state: 
             learning_rate=settings.learning_rate or 1.0,
             line_search=settings.line_search != "none",
             spectral_exponent=settings.spectral_exponent,
+            bounded=settings.bounds == "clamp",
             state=state,
         )
     rate, decay = settings.learning_rate or 0.02, settings.learning_rate_decay

@@ -156,6 +156,7 @@ OTHER = {
     "adam_betas": [0.8, 0.9],
     "learning_rate_decay": 0.5,
     "line_search": "none",
+    "bounds": "none",
     "snapshots": {"every": 50},
     "animation": "gif",
 }

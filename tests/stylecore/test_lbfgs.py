@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from landscapes import SHAPE, quadratic, random, rosenbrock, run
@@ -172,3 +173,25 @@ def test_is_as_fast_as_torchs_lbfgs_on_the_real_objective(real, peers_best, expo
     start, evaluate = real
     last = run(lbfgs, start, evaluate, 60, history_size=history, spectral_exponent=exponent)[-1]
     assert float(last.losses[0]) < 1.03 * peers_best
+
+
+def test_bounded_finds_the_nearest_picture_of_its_range():
+    """A quadratic whose minimum lies partly outside 0..1, against projected gradient descent in numpy."""
+    generator = torch.Generator().manual_seed(3)
+    mixing = torch.randn(48, 48, generator=generator, dtype=torch.float64) / 7
+    hessian = mixing @ mixing.T + 0.1 * torch.eye(48, dtype=torch.float64)
+    wanted = torch.rand(48, generator=generator, dtype=torch.float64) * 2 - 0.5
+    a, b, x = hessian.numpy(), (hessian @ wanted).numpy(), np.full(48, 0.5)
+    for _ in range(20_000):
+        x = (x - 0.1 * (a @ x - b)).clip(0, 1)
+
+    def evaluate(pictures):
+        flat = pictures.flatten(1).double()
+        pull = flat @ hessian - (hessian @ wanted)
+        losses = 0.5 * (flat * (flat @ hessian)).sum(1) - flat @ (hessian @ wanted)
+        return losses.float(), pull.view_as(pictures).float()
+
+    steps = run(lbfgs, torch.full((1, 3, 4, 4), 1.5), evaluate, 300, bounded=True)
+    assert all(step.pictures.min() >= 0 and step.pictures.max() <= 1 for step in steps)
+    assert ((x == 0) | (x == 1)).sum() > 10  # or this would have tested nothing
+    np.testing.assert_allclose(steps[-1].pictures.flatten().numpy(), x, atol=2e-3)

@@ -24,7 +24,7 @@ CONTRACT = {
     *("style_scale", "steps", "scales", "tolerance", "time_limit", "content_layers", "style_layers", "content_weight"),
     *("style_weight", "style_statistic", "content_normalization", "style_normalization", "balance", "tv_weight"),
     *("tv_norm", "color", "optimizer", "learning_rate", "learning_rate_decay", "adam_betas", "adam_epsilon", "average"),
-    *("history_size", "line_search", "spectral_exponent", "snapshots", "animation", "precision", "tile"),
+    *("history_size", "line_search", "spectral_exponent", "bounds", "snapshots", "animation", "precision", "tile"),
 }
 # For each setting something as people write it, what is kept of it, and something it cannot be.
 WRITTEN = {
@@ -62,6 +62,7 @@ WRITTEN = {
     "average": ("0.99", 0.99, 1),
     "history_size": ("100", 100, 0),
     "line_search": ("none", "none", "wolfe"),
+    "bounds": ("none", "none", "0..1"),
     "spectral_exponent": (0, 0.0, 3),
     "snapshots": ({"every": "10"}, {"every": 10}, {"every": 0}),
     "animation": ("none", None, "mp4"),
