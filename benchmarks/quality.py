@@ -3,11 +3,11 @@
     python benchmarks/quality.py CONTENT STYLE [--size 256] [--only standard,draft] [--vgg16 FILE] [--out FOLDER]
 
 `published` is preset crowsonkb: Adam with an average of iterates, 1000 steps at 128 px and 500 at each size after it.
-`lighter` is `standard` with a little less style, to be as near to the content. The rows are scores by the shipped
-VGG-19 in float32, of 8-bit pictures, on layers that no render takes style from: relu1_2, relu2_2, relu3_2, relu4_3
-for style, relu3_3 and relu4_3 for content (`standard` looks at the content's relu3_2 too; its receipts score style on
-relu3_3). With `--vgg16`, torchvision's VGG-16 as safetensors, a network that no render has seen scores them too;
-`speckle` is the mean distance of both chroma channels (0–255) from their 3×3 median.
+The rows are scores by the shipped VGG-19 in float32, of 8-bit pictures, on layers that no render takes style from:
+relu1_2, relu2_2, relu3_2, relu4_3 for style, relu3_3 and relu4_3 for content (`standard` looks at the content's
+relu3_2 too; its receipts score style on relu3_3). With `--vgg16`, torchvision's VGG-16 as safetensors, a network that
+no render has seen scores them too; `speckle` is the mean distance of both chroma channels (0–255) from their 3×3
+median.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from stylecore.scores import score
 
 SCHEDULES: dict[str, dict[str, object]] = {
     "published": {"preset": "crowsonkb"},
-    "lighter": {"preset": "standard", "style_weight": 95},
     "fine": {"preset": "fine"},
     "standard": {"preset": "standard"},
     "draft": {"preset": "draft"},

@@ -96,7 +96,7 @@ class TestBatches:
         assert sizes == {(0, 2), (1,), (3,)}
         assert [result.resumed_from for result in again] == [6, 0, 6, 2]
         for result, whole in zip(again, expected, strict=True):
-            np.testing.assert_allclose(result.pixels, whole.pixels, atol=1e-3)
+            np.testing.assert_allclose(result.pixels, whole.pixels, atol=1 / 255)
             assert [n for n, _ in result.curve] == list(range(1, 10))
 
     def test_rows_that_have_stopped_stay_where_they_are(self):
