@@ -121,19 +121,29 @@ def plan(manifest: str, *, to: To = None, set_: Sets = None, limit: Limit = None
 
 
 @app.command
-def check(manifest: str, *, set_: Sets = None) -> int:
-    """Validate a manifest and its pictures' headers, everything short of rendering.
+def check(manifest: str, *more: str, set_: Sets = None) -> int:
+    """Validate manifests and their pictures' headers, everything short of rendering.
 
-    Example: stylepress check manifest.yaml
+    Example: stylepress check manifests/*.yaml
 
     Args:
         manifest: a file or s3:// address.
+        more: further ones; all are checked, whatever is wrong with one.
     """
+    codes = [_checked(one, set_) for one in (manifest, *more)]
+    return max(codes)
+
+
+def _checked(manifest: str, set_: Sets) -> int:
     from flows import advice, batch
     from flows import plan as planning
 
-    loaded = batch.read_manifest(manifest, set_, lenient=True)
-    count, faults = planning.check(loaded)
+    try:
+        loaded = batch.read_manifest(manifest, set_, lenient=True)
+        count, faults = planning.check(loaded)
+    except StylepressError as error:
+        complain(str(error))
+        return exit_code(error)
     complain(*advice.notes(loaded))
     for fault in faults:
         complain(f"{manifest}: {fault}")

@@ -375,6 +375,17 @@ def test_set_reaches_any_key(stylepress, study):
     assert sum("tv_weight-0.002_seed-2" in item["name"] for item in document["items"]) == 4
 
 
+def test_check_takes_several_and_looks_at_all_of_them(stylepress, study):
+    """A glob of the shell, with one wrong manifest among whole ones."""
+    wrong = study.manifest.with_name("wrong.yaml")
+    wrong.write_text("version: 1\njobz: []\n", "utf-8")
+    code, output, errors = stylepress("check", study.manifest, wrong, study.manifest)
+    assert code == 2
+    assert output.count("no mistakes") == 2
+    assert "jobz" in errors
+    assert stylepress("check", study.manifest, study.manifest)[0] == 0
+
+
 def test_check_lists_what_is_wrong_with_pictures_and_ends_with_2(stylepress, study):
     (study.folder / "photos/tower.png").write_text("no picture")
     (study.folder / "photos/harbour.png").unlink()
