@@ -24,7 +24,8 @@ from stylecore.presets import PRESETS
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "flows" / "samples"
-_OBJECTIVE = ("content_layers", "content_normalization", "style_normalization", "tv_weight", "tv_norm", "noise")
+_OBJECTIVE = ("content_layers", "content_normalization", "style_statistic", "style_normalization")
+_OBJECTIVE += ("tv_weight", "tv_norm", "noise", "bounds")
 _NETWORK = {"pooling": "max", "padding": "zero"}
 _PLACES = {0: "relu1_1", 5: "relu2_1", 10: "relu3_1", 19: "relu4_1", 28: "relu5_1"}
 
