@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from flows.check_command import check
 from flows.console import Exit, complain, exit_code, print_json, say
 from flows.options import AT_LEAST_ONE, CopyTo, Json, Limit, Sets, To, TryTo
 from flows.score_command import score
@@ -27,6 +28,7 @@ app = App(
     default_parameter=Parameter(negative=()),
 )
 app.command(weights_app)
+app.command(check)
 app.command(score)
 
 
@@ -117,40 +119,6 @@ def plan(manifest: str, *, to: To = None, set_: Sets = None, limit: Limit = None
         print_json(report.document_of_plan(planned, len(pieces)))
     else:
         say(*report.of_plan(planned, len(pieces)))
-    return Exit.OK
-
-
-@app.command
-def check(manifest: str, *more: str, set_: Sets = None) -> int:
-    """Validate manifests and their pictures' headers, everything short of rendering.
-
-    Example: stylepress check manifests/*.yaml
-
-    Args:
-        manifest: a file or s3:// address.
-        more: further ones; all are checked, whatever is wrong with one.
-    """
-    codes = [_checked(one, set_) for one in (manifest, *more)]
-    return max(codes)
-
-
-def _checked(manifest: str, set_: Sets) -> int:
-    from flows import advice, batch
-    from flows import plan as planning
-
-    try:
-        loaded = batch.read_manifest(manifest, set_, lenient=True)
-        count, faults = planning.check(loaded)
-    except StylepressError as error:
-        complain(str(error))
-        return exit_code(error)
-    complain(*advice.notes(loaded))
-    for fault in faults:
-        complain(f"{manifest}: {fault}")
-    if faults:
-        complain(f"{manifest}: {len(faults)} pictures cannot be used; the other cells would be rendered")
-        return Exit.WRONG_COMMAND
-    say(f"{manifest}: {count} cells, no mistakes")
     return Exit.OK
 
 

@@ -116,7 +116,7 @@ MOST_SCORED = 1024
 def scores_of(member: Member, pixels: np.ndarray, run: Run) -> dict[str, float]:
     """Scores of a finished picture (height, width, 3) in 0..1, on layers that its render did not optimise.
 
-    A picture of more than 1024 pixels on its longest side is scored at 1536 pixels, as its style is.
+    A picture of more than 1024 pixels on its longest side is scored at 1024 pixels, as its style is.
     """
     settings = member.settings
     # always the shipped network, so that renders by different encoders compare; VGG-16 has used none of it

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylecore.statistics.moments import mean_and_covariance
 from stylecore.statistics.statistic import MeanAndCovariance
-from stylecore.statistics.wasserstein import GaussianDistance, inverse_root, ridge
+from stylecore.statistics.wasserstein import GaussianDistance, inverse_root, ridge, spectrum
 
 COMPONENTS = 128
 """Principal components that are compared together; they hold 94 to 100 % of the variance of a painting's features."""
@@ -42,13 +42,9 @@ class PrincipalWasserstein2(GaussianDistance):
 
     def prepare(self, target: Tensor) -> PrincipalGaussian:
         """The principal components of a style, or of a blend; a row that is not finite stays so."""
-        moments = target.detach().cpu().double()
-        mean = moments[:, :1]
-        covariance = moments[:, 1:] - mean.mT @ mean
-        finite = covariance.isfinite().all(2).all(1).view(-1, 1, 1)
-        values, vectors = torch.linalg.eigh(torch.where(finite, covariance, 0))
+        mean, covariance, values, vectors = spectrum(target)
         deviations = (values.flip(1).clamp_min(0) + ridge(covariance).squeeze(2)).sqrt()
-        parts = mean.squeeze(1), vectors.flip(2), torch.where(finite.squeeze(2), deviations, torch.nan)
+        parts = mean, vectors.flip(2), deviations
         return PrincipalGaussian(*(part.to(target.device, torch.float32) for part in parts))
 
     def distance(self, features: Tensor, target: Any, weights: Tensor | None = None, draw: int = 0) -> Tensor:  # noqa: ARG002 - nothing is drawn

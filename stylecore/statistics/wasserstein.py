@@ -64,18 +64,14 @@ class Wasserstein2(GaussianDistance):
 
     def prepare(self, target: Tensor) -> Gaussian:
         """The Gaussian that has these moments, or a blend's; a row that is not finite stays so."""
-        moments = target.detach().cpu().double()
-        mean = moments[:, :1]
-        covariance = moments[:, 1:] - mean.mT @ mean
-        finite = covariance.isfinite().all(2).all(1).view(-1, 1, 1)
-        values, vectors = torch.linalg.eigh(torch.where(finite, covariance, 0))
+        mean, covariance, values, vectors = spectrum(target)
         rank = int((values > (1e-6 * values[:, -1:]).clamp_min(RIDGE / 1000)).sum(1).max())
         directions = vectors[:, :, vectors.shape[2] - rank :]
         roots = (values.clamp_min(0) + ridge(covariance).squeeze(2)).sqrt()
-        root = vectors * torch.where(finite, roots.unsqueeze(1), torch.nan) @ vectors.mT
+        root = vectors * roots.unsqueeze(1) @ vectors.mT
         where = target.device
         return Gaussian(
-            mean.squeeze(1).to(where, torch.float32),
+            mean.to(where, torch.float32),
             root.to(where) if where.type == "cuda" else root,
             directions.to(where, torch.float32),
         )
@@ -90,6 +86,32 @@ class Wasserstein2(GaussianDistance):
     def distance_of_moments(self, moments: MeanAndCovariance, target: Any) -> Tensor:
         """As `distance`."""
         return _between(moments, target if isinstance(target, Gaussian) else self.prepare(target), None)
+
+
+class Spectrum(NamedTuple):
+    """A target's moments in float64 on the CPU, where roots are prepared.
+
+    Attributes:
+        mean: shape (batch, channels).
+        covariance: shape (batch, channels, channels).
+        values: eigenvalues of the covariance, ascending, shape (batch, channels); not a number where it is not finite.
+        vectors: their eigenvectors as columns, shape (batch, channels, channels).
+    """
+
+    mean: Tensor
+    covariance: Tensor
+    values: Tensor
+    vectors: Tensor
+
+
+def spectrum(target: Tensor) -> Spectrum:
+    """Mean, covariance and its eigenvectors from what `GaussianDistance` describes; rows do not know of each other."""
+    moments = target.detach().cpu().double()
+    mean = moments[:, 0]
+    covariance = moments[:, 1:] - mean.unsqueeze(2) * mean.unsqueeze(1)
+    finite = covariance.isfinite().all(2).all(1).view(-1, 1, 1)
+    values, vectors = torch.linalg.eigh(torch.where(finite, covariance, 0))  # raises where a number is not finite
+    return Spectrum(mean, covariance, torch.where(finite.squeeze(2), values, torch.nan), vectors)
 
 
 def _between(moments: MeanAndCovariance, style: Gaussian, basis: Tensor | None) -> Tensor:
