@@ -44,6 +44,7 @@ def main() -> None:
             asked.device,
             asked.repeat,
             asked.quick,
+            asked.cells,
             scene.parsed(asked.set),
         )
         out = asked.out or (None if asked.quick else ROOT / "benchmarks" / "results" / _PAGES[asked.device.type])
@@ -82,6 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--style", type=Path, default=Scene.style)
     parser.add_argument("--weights", type=Path, help="VGG-19 of Oxford in Caffe's form; by default the shipped network")
     parser.add_argument("--repeat", type=int, default=Scene.repeat, help="of measurements that take less than 20 s")
+    parser.add_argument("--cells", type=int, default=Scene.cells, help="of the grid, in threes")
     parser.add_argument("--set", action="append", default=[], metavar="'NAME=VALUE …'", help="settings to try as well")
     parser.add_argument("--quick", action="store_true", help="small: does it work? Writes nothing without --out")
     parser.add_argument(

@@ -49,8 +49,9 @@ def run(scene: Scene) -> Report:
     """One table."""
     size, steps = (64, 10) if scene.quick else (256, 200)
     starts = [("content", 0), ("noise", 0), ("noise", 1)]
-    wishes = [Wish(init, seed, 10 ** (n / 3.5 - 1)) for n in range(8) for init, seed in starts]
-    wishes = wishes[:3] if scene.quick else wishes
+    weights = 1 if scene.quick else max(1, scene.cells // len(starts))
+    factors = [10 ** (2 * n / max(1, weights - 1) - 1) for n in range(weights)]
+    wishes = [Wish(init, seed, factor) for factor in factors for init, seed in starts]
     network = scene.network()
     found = [_found(scene, network, wish, size, steps) for wish in wishes]
     settings = _settings(scene, wishes, found, size)

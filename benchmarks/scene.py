@@ -41,6 +41,7 @@ class Scene:
         device: where.
         repeat: how often a short measurement is repeated.
         quick: whether everything is made small, to see that it works.
+        cells: of the grid.
         variants: settings to try beside the defaults, each under the words that name it.
     """
 
@@ -50,6 +51,7 @@ class Scene:
     device: torch.device = torch.device("cpu")
     repeat: int = 5
     quick: bool = False
+    cells: int = 24
     variants: Mapping[str, Mapping[str, Any]] | None = None
 
     @property
