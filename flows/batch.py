@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,13 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from flows import checkpoints, chunks, gallery, manifest, plan, previews, sheets, shelf
+from flows import checkpoints, chunks, gallery, live, manifest, plan, previews, sheets, shelf
 from flows.inputs import output_of, root_of
 from flows.keys import Encoders
 from flows.manifest import Loaded
 from flows.naming import label
 from flows.plan import Item, Plan
-from flows.receipts import Ledger, encoded, read_ledger
+from flows.receipts import Ledger, read_ledger
 from flows.store import StorageError, Store, open_store
 from flows.summary import Summary, as_run, root_seen_from
 from flows.worker import Chunk, Order, Outcome
@@ -142,6 +141,7 @@ def prepare(url: str, to: str | None, overrides: list[str], limit: int | None) -
     _fetch_weights(planned, loaded)
     summary = Summary(new_run_id(), as_run(loaded), store.url, cells=len(planned.items))
     summary.skipped = sum(item.kind == "done" for item in planned.items)
+    summary.axes = {name: labels for name, labels in planned.orders.items() if len(labels) > 1}
     summary.inputs_root = root_seen_from(store.url, root_of(loaded))
     return Batch(loaded, store, ledger, planned, summary)
 
@@ -176,7 +176,7 @@ def _absolute(url: str) -> str:
     return url if "://" in url or url.startswith("file:") else os.path.abspath(url)  # noqa: PTH100 - links stay as named
 
 
-def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], None]) -> Summary:
+def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], None], seen: live.Seen = dict) -> Summary:
     """Render what the plan asks for, then make sheets, gallery and the run's file.
 
     Args:
@@ -184,11 +184,11 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
         carry: carries chunks out.
         workers: how many chunks are worked on at a time.
         log: takes lines about what happens.
+        seen: tells what the workers do, for the run's file.
 
     Raises:
         StylepressError: the environment is at fault and nothing more can be rendered; what is published stays.
     """
-    began = time.monotonic()
     summary, by_key = batch.summary, {item.key: item for item in batch.plan.items}
     for item in batch.plan.items:
         if item.kind == "bad input":
@@ -213,15 +213,13 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
             if outcome.message:
                 log(f"{outcome.name}: {outcome.message}")
 
-    with _previews(batch, log), stop.on_signals():
-        if todo:
-            carry(make_chunks(batch, workers), take, stop)
-    summary.remaining = summary.cells - summary.rendered - summary.skipped - len(summary.failures)
-    summary.stopped = stop.reason if summary.remaining else ""
-    finish(batch, log)
-    checkpoints.clear(batch.store, unfinished)
-    summary.seconds = time.monotonic() - began
-    batch.store.write(f"runs/{summary.run}.json", encoded({**summary.to_dict(), "to": "."}), "application/json")
+    with live.kept(batch.store, summary, seen):
+        with _previews(batch, log), stop.on_signals():
+            if todo:
+                carry(make_chunks(batch, workers), take, stop)
+        summary.stopped = stop.reason if summary.remaining else ""
+        finish(batch, log)
+        checkpoints.clear(batch.store, unfinished)
     return summary
 
 

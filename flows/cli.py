@@ -14,8 +14,10 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flows.check_command import check
 from flows.console import Exit, complain, exit_code, print_json, say
+from flows.heartbeats_command import heartbeats
 from flows.options import AT_LEAST_ONE, CopyTo, Json, Limit, Sets, To, TryTo
 from flows.score_command import score
+from flows.status_command import status
 from flows.weights_commands import weights_app
 from stylecore.errors import StylepressError
 
@@ -30,6 +32,8 @@ app = App(
 app.command(weights_app)
 app.command(check)
 app.command(score)
+app.command(status)
+app.command(heartbeats)
 
 
 @app.command

@@ -75,3 +75,15 @@ def rest_while_waiting() -> None:
     few percent. A policy that the user has set stays.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def memory_in_use(device: str) -> int | None:
+    """Bytes that this process has taken: of the device's memory on a GPU, else of the machine's; None where unknown."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.memory_reserved(device)
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return None

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from stylecore.errors import StylepressError
 
@@ -16,6 +17,7 @@ _DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # what a run does is told by the progress bar and the last line; Prefect's own lines stay with the flow run
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
@@ -45,10 +47,11 @@ def server() -> str:
 
     address, home = PREFECT_API_URL.value(), PREFECT_HOME.value()
     if address:
+        shown = without_credentials(address)
         try:
             httpx.get(f"{address}/health", timeout=10).raise_for_status()
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            reason = f"{address} does not answer ({type(error).__name__}); start it, or unset PREFECT_API_URL"
+            reason = f"{shown} does not answer ({type(error).__name__}); start it, or unset PREFECT_API_URL"
             raise PrefectError(f"Prefect's server at {reason} for a run without one") from None
         return str(address)
     try:
@@ -58,6 +61,26 @@ def server() -> str:
     if not os.access(home, os.W_OK):
         raise PrefectError(f"{home} cannot be written; set PREFECT_HOME to a folder that can")
     return ""
+
+
+def configured_server() -> str:
+    """Address of the server that is configured, without credentials.
+
+    Raises:
+        PrefectError: it does not answer, or there is none.
+    """
+    if address := server():
+        return without_credentials(address)
+    raise PrefectError(
+        "no Prefect server is configured: start one with `prefect server start`, and set PREFECT_API_URL to its address"
+        " (such as http://127.0.0.1:4200/api)"
+    )
+
+
+def without_credentials(address: str) -> str:
+    """A URL without the user and password that may stand in it, for messages."""
+    parts = urlsplit(address)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def ensure_server() -> str:

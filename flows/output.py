@@ -1,15 +1,19 @@
-"""What a run has left in an output: its receipts and the file of the last run."""
+"""What runs have left in an output: receipts, and a file for each run; one may still be under way."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
+from flows.live import is_alive
 from flows.receipts import Ledger, read_ledger
 from flows.store import Store, open_store
 from stylecore.errors import StylepressError
+
+_RECENT = 20  # newest runs among which some may be under way
 
 
 def open_output(url: str, log: Callable[[str], None]) -> tuple[Store, Ledger]:
@@ -38,18 +42,33 @@ def open_output(url: str, log: Callable[[str], None]) -> tuple[Store, Ledger]:
 def runs(store: Store) -> Iterator[dict[str, Any]]:
     """The files in `runs/` that can be read, newest first."""
     names = sorted(entry.name for entry in store.list("runs/") if entry.name.endswith(".json"))
-    for name in reversed(names):
-        try:
-            run = json.loads(store.read(name))
-        except (ValueError, RecursionError, FileNotFoundError):
-            continue
-        if isinstance(run, dict):
-            yield run
+    yield from filter(None, (read_run(store, name) for name in reversed(names)))
+
+
+def read_run(store: Store, name: str) -> dict[str, Any]:
+    """A file in `runs/`, or an empty mapping where it cannot be read as one."""
+    try:
+        run = json.loads(store.read(name))
+    except (ValueError, RecursionError, FileNotFoundError):
+        return {}
+    return run if isinstance(run, dict) else {}
 
 
 def last_run(store: Store) -> dict[str, Any]:
     """The newest file in `runs/`, or an empty mapping."""
     return next(runs(store), {})
+
+
+def live_runs(store: Store, but: str = "") -> list[dict[str, Any]]:
+    """Runs that are under way in an output, newest first: their files say so, and were written lately.
+
+    The newest files are looked at only. Clocks of machines that share an output may differ by a minute.
+
+    Args:
+        store: the output.
+        but: id of a run to leave out: of the one that asks.
+    """
+    return [run for run in islice(runs(store), _RECENT) if run.get("run") != but and is_alive(run)]
 
 
 def title_of(run: dict[str, Any]) -> str:

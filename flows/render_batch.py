@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
 from typing import Any
 
-import httpx
 from prefect import flow, get_run_logger, runtime
-from prefect.artifacts import (
-    create_link_artifact,
-    create_markdown_artifact,
-    create_progress_artifact,
-    update_progress_artifact,
-)
 from prefect.client.schemas.objects import State
-from prefect.exceptions import PrefectException
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
-from flows import batch
+from flows import artifacts, batch
 from flows.batch import Batch
 from flows.carrying import Carrier
+from flows.console import complain
 from flows.display import Display
 from flows.local_prefect import shorten_tracebacks
 from flows.summary import Summary
@@ -43,12 +36,7 @@ class RunFailedError(StylepressError):
         self.summary = summary
 
 
-def _run_name() -> str:
-    parameters = runtime.flow_run.parameters
-    return f"render {PurePosixPath(str(parameters.get('manifest', ''))).stem}"
-
-
-@flow(name="render-batch", flow_run_name=_run_name, log_prints=False)
+@flow(name="render-batch", flow_run_name=artifacts.first_name, log_prints=False)
 def render_batch(
     manifest: str,
     to: str | None = None,
@@ -70,18 +58,21 @@ def render_batch(
         workers: number of workers.
 
     Returns:
-        Completed when every cell is there. Failed when some failed, when the run was stopped, or when the manifest or
-        the environment is wrong; the message says which.
+        Completed when every cell is there. Cancelled when the run was interrupted. Failed when some cells failed, when
+        there were too many of those, or when the manifest or the environment is wrong; the message says which.
     """
     logger = get_run_logger()
     try:
         prepared = batch.prepare(manifest, to, overrides or [], limit)
+        artifacts.introduce(prepared, logger.warning)
         logger.info("%s: %d cells, %s", manifest, len(prepared.plan.items), prepared.plan.reasons())
         summary = _carry_out(prepared, engine, address, workers, logger.info)
     except StylepressError as error:
         # returned, not raised: for what a user can mend, the message is enough and a traceback is noise
         return Failed(message=str(error), data=error)
-    _tell(summary, prepared)
+    artifacts.conclude(summary, prepared, logger.warning)
+    if summary.stopped == "interrupted":  # by `prefect flow-run cancel` too, which takes no other state for an answer
+        return Cancelled(message=str(summary), data=RunFailedError(summary))
     if summary.failures or summary.stopped:
         return Failed(message=str(summary), data=RunFailedError(summary))
     return Completed(message=str(summary), data=summary)
@@ -89,38 +80,19 @@ def render_batch(
 
 def _carry_out(prepared: Batch, engine: str, address: str | None, workers: int | None, log: Any) -> Summary:
     run = prepared.loaded.manifest.run
-    todo = prepared.plan.to_render()
-    display = Display(len(todo), {item.key: item.title for item in todo})
-    carrier = Carrier(engine, address, workers, run.devices, run.retries, display, log, _progress(log))
-    return batch.carry_out(prepared, carrier, carrier.slots(), log)
+    display = Display(len(prepared.plan.to_render()))
+    tell = _aloud(artifacts.progress(log))
+    carrier = Carrier(engine, address, workers, run.devices, run.retries, display, log, tell)
+    return batch.carry_out(prepared, carrier, carrier.slots(), log, display.seen)
 
 
-def _progress(log: Any) -> Callable[[float, str], None]:
-    """Tells progress to the flow run: a line in its log, and a progress artifact."""
-    artifact: list[Any] = []
+def _aloud(tell: Callable[[float, str], None]) -> Callable[[float, str], None]:
+    """Tell progress on stderr too, where neither a terminal shows it nor a Prefect worker prints the log."""
+    if sys.stderr.isatty() or runtime.deployment.id:
+        return tell
 
-    def tell(percent: float, words: str) -> None:
-        log(words)
-        try:
-            if artifact:
-                update_progress_artifact(artifact[0], progress=percent, description=words)
-            else:
-                artifact.append(create_progress_artifact(percent, key="render-progress", description=words))
-        except (httpx.HTTPError, PrefectException) as error:  # a server that is away must not cost a render
-            log(f"progress cannot be told: {type(error).__name__}")
+    def aloud(percent: float, words: str) -> None:
+        complain(words)
+        tell(percent, words)
 
-    return tell
-
-
-def _tell(summary: Summary, prepared: Batch) -> None:
-    """Leave a summary, and a link to the gallery where it has an address, with the flow run."""
-    rows = [f"| `{f['cell']}` | {f['kind']} | {f['message']} |" for f in summary.failures[:100]]
-    table = "\n".join(["", "| cell | kind | message |", "| --- | --- | --- |", *rows]) if rows else ""
-    sheets = "\n".join(f"* `{name}`" for name in summary.sheets)
-    head = f"## {prepared.loaded.manifest.name}\n\n{summary}, in {summary.seconds:.0f} s."
-    text = f"{head}\n{table}\n\nSheets:\n\n{sheets}\n"
-    create_markdown_artifact(text, key="render-summary", description=str(summary))
-    if summary.gallery:
-        address = prepared.store.child(summary.gallery)
-        link = address if "://" in address else Path(address).absolute().as_uri()
-        create_link_artifact(link, link_text="gallery", key="gallery")
+    return aloud

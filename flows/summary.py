@@ -23,13 +23,13 @@ class Summary:
         rendered: published by this run.
         skipped: finished before.
         failures: one entry for each failed cell.
-        remaining: cells that a stop left undone.
         seconds: from start to end.
         sheets: paths of the contact sheets in the output.
         gallery: path of the gallery's first page in the output.
         inputs_root: where the pictures lie as seen from the output; empty where that would name a person or a host.
-        stopped: why the run ended early: `interrupted`, `max_failures`, or empty.
+        stopped: why the run ended early: `interrupted`, `max_failures`, the kind of the error that ended it, or empty.
         axes: what varies between the cells, with its labels in the manifest's order.
+        started: when, in UTC.
     """
 
     run: str
@@ -39,7 +39,6 @@ class Summary:
     rendered: int = 0
     skipped: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
-    remaining: int = 0
     seconds: float = 0.0
     sheets: list[str] = field(default_factory=list)
     gallery: str | None = None
@@ -48,10 +47,16 @@ class Summary:
     axes: dict[str, list[str]] = field(default_factory=dict)
     started: str = field(default_factory=now)
 
+    @property
+    def remaining(self) -> int:
+        """Cells that are neither there nor failed."""
+        return self.cells - self.rendered - self.skipped - len(self.failures)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {
             "run": self.run,
+            "state": "ended",
             "manifest": self.manifest,
             "to": self.to,
             "cells": self.cells,

@@ -8,90 +8,40 @@ import os
 import signal
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from flows.aside import Aside
 from flows.assembly import core_cell, files
 from flows.checkpoints import Checkpoints
-from flows.devices import rest_while_waiting
+from flows.devices import memory_in_use, rest_while_waiting
 from flows.keys import Encoders
+from flows.orders import Chunk, Order, Outcome
 from flows.pictures import named, read_input
 from flows.publish import Publisher, device_name
 from flows.receipts import read_receipt, receipt_name
+from flows.stopping import told_to_stop
 from flows.store import StorageError, Store, open_store
 from stylecore import images
 from stylecore.errors import PictureError, StylepressError, WeightsError
+from stylecore.methods import METHODS
 from stylecore.settings import Settings
 
 if TYPE_CHECKING:
     from stylecore.rendering import Cell, Progress, Result
 
 
-@dataclass(frozen=True)
-class Order:
-    """One cell that a worker is asked for.
-
-    Attributes:
-        key: its key.
-        name: path of its picture in the output.
-        cell: the cell as `keys.described` gives it.
-        encoder: its encoder as the manifest writes it, which may name a file that `cell` does not.
-    """
-
-    key: str
-    name: str
-    cell: dict[str, Any]
-    encoder: str | dict[str, str]
+_READERS = 16  # receipts read at a time
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Cells that one worker renders in one go.
+class RefusedError(StylepressError):
+    """This worker may not render for a run: its keys would be those of other pixels."""
 
-    Attributes:
-        orders: the cells.
-        manifest_url: where relative weights lie.
-        root: where the pictures lie.
-        to: the output.
-        format: of the pictures.
-        embed: what they carry.
-        checkpoint: seconds between two checkpoints of a cell; None for none.
-        submitted: when the chunk was handed out last, in seconds of the epoch.
-        begun: when it was handed out first.
-    """
-
-    orders: tuple[Order, ...]
-    manifest_url: str
-    root: str
-    to: str
-    format: str
-    embed: str
-    checkpoint: float | None = None
-    submitted: float = 0.0
-    begun: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, for a task's parameters."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Chunk:
-        """The chunk that `to_dict` described."""
-        return cls(**{**values, "orders": tuple(Order(**order) for order in values["orders"])})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one cell: `rendered` or `failed`; the message says why, or what was done otherwise than asked."""
-
-    key: str
-    name: str
-    status: str
-    kind: str = ""
-    message: str = ""
+    kind = "engine"
 
 
 @dataclass
@@ -101,6 +51,7 @@ class _Line:
     messages: Any = None
     stop: Any = None
     device: str = ""
+    label: str = ""
 
     def say(self, *message: Any) -> None:
         if self.messages is not None:
@@ -109,27 +60,31 @@ class _Line:
     def should_stop(self) -> bool:
         return self.stop is not None and bool(self.stop.is_set())
 
+    def who(self, name: str) -> dict[str, Any]:
+        """This worker as its progress names it: what tells it apart, its device and memory, and what it is at."""
+        return {"worker": os.getpid(), "device": self.label, "memory": memory_in_use(self.device), "name": name}
+
 
 _line = _Line()  # one for a process's life: set by `attach` before the first task
 
 
-def attach(messages: Any, stop: Any, devices: Any, threads: int | None) -> None:
+def attach(messages: Any, stop: Any, device: str, threads: int | None) -> None:
     """Bind this process to a device and to its run; called once, before torch is imported.
 
     Args:
         messages: queue for progress.
-        stop: event after which the current step is the last.
-        devices: queue of device identifiers; one is taken.
+        stop: flag after which the current step is the last.
+        device: `cpu`, or a GPU's identifier.
         threads: CPU threads of this process, None for all cores.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the run, which sets `stop`
     threading.Thread(target=_end_with_the_run, daemon=True).start()
-    device = devices.get(timeout=60)
     if device != "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = device
     if threads:
         os.environ["OMP_NUM_THREADS"] = str(threads)
     _line.messages, _line.stop, _line.device = messages, stop, "cpu" if device == "cpu" else "cuda:0"
+    _line.label = f"cuda:{device}" if device.isdigit() else device
 
 
 def _end_with_the_run() -> None:
@@ -152,23 +107,27 @@ class _Prepared:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
+def render_chunk(chunk: Chunk, attempts: int = 1, device: str = "") -> list[Outcome]:
     """Render what a chunk still lacks and publish it.
 
     Args:
         chunk: the cells.
         attempts: how often this chunk was begun, this time included.
+        device: where, such as `cuda:1`; by default the one that this process is bound to, or the best.
 
     Returns:
-        An outcome for each cell; cells that a stop left unfinished have none.
+        An outcome for each cell; cells that a stop left unfinished, or that the chunk's limit left unbegun, have none.
 
     Raises:
+        RefusedError: this worker has another version of the package or of a method, or other weights.
         StorageError: the output or the root cannot be reached; what was published until then stays.
     """
     began = time.time()
+    _check_versions(chunk)
     store, root = open_store(chunk.to, confine=False), open_store(chunk.root)
-    finished = finished_before(chunk) if attempts > 1 else set()
-    outcomes = [Outcome(order.key, order.name, "rendered") for order in chunk.orders if order.key in finished]
+    finished = finished_before(chunk) if attempts > 1 or chunk.shared else set()
+    status = "rendered" if attempts > 1 else "done"
+    outcomes = [Outcome(order.key, order.name, status) for order in chunk.orders if order.key in finished]
     wanted = [order for order in chunk.orders if order.key not in finished]
     prepared = _Prepared()
     for order in wanted:
@@ -179,39 +138,64 @@ def render_chunk(chunk: Chunk, attempts: int = 1) -> list[Outcome]:
             if error.transient or root.url.startswith("s3://"):
                 raise
             outcomes.append(_failed(order, error))
+        except RefusedError:
+            raise
         except StylepressError as error:
             outcomes.append(_failed(order, error))
     for outcome in outcomes:
         _line.say("done", outcome.key, outcome.status)
-    return outcomes + _rendered(prepared, chunk, store, began - (chunk.submitted or began), attempts)
+    queued = began - (chunk.submitted or began)
+    return outcomes + _rendered(prepared, chunk, store, queued, attempts, device or _line.device)
+
+
+def _check_versions(chunk: Chunk) -> None:
+    """Refuse what this worker would render to other pixels than its keys stand for."""
+    here = version("stylepress")
+    if chunk.stylepress and chunk.stylepress != here:
+        raise RefusedError(f"it has stylepress {here}, and the run was planned with {chunk.stylepress}")
+    for name, wanted in {(o.cell["method"]["name"], o.cell["method"]["version"]) for o in chunk.orders}:
+        if name not in METHODS or METHODS[name].version != wanted:
+            there = METHODS[name].version if name in METHODS else "none"
+            raise RefusedError(f"it has version {there} of the method {name}, and the run was planned with {wanted}")
 
 
 def finished_before(chunk: Chunk) -> set[str]:
-    """Keys of a chunk that were published since it was begun."""
+    """Keys of a chunk that were published since it was begun, by this run or another one.
+
+    Where there was no receipt when the run was planned, any that is there now is new; where there was one, its time
+    tells.
+    """
     store = open_store(chunk.to, confine=False)
+    with ThreadPoolExecutor(_READERS) as pool:
+        found = list(pool.map(lambda order: _finished(order, chunk, store), chunk.orders))
+    return {order.key for order, there in zip(chunk.orders, found, strict=True) if there}
+
+
+def _finished(order: Order, chunk: Chunk, store: Store) -> bool:
+    receipt = read_receipt(store, receipt_name(order.key))
     since = datetime.fromtimestamp(chunk.begun or chunk.submitted, UTC).isoformat(timespec="seconds")
-    receipts = (read_receipt(store, receipt_name(order.key)) for order in chunk.orders)
-    return {r["key"] for r in receipts if r and str(r.get("finished", "")).replace("Z", "+00:00") >= since}
+    return receipt is not None and (not order.again or str(receipt.get("finished", "")).replace("Z", "+00:00") >= since)
 
 
-def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int) -> list[Outcome]:
+def _rendered(
+    prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int, device: str
+) -> list[Outcome]:
     """Render cells and, aside of that, encode and publish those that are finished."""
     rest_while_waiting()
     from stylecore.rendering import render
 
     if _line.should_stop():
         return []
-    device = _line.device or _best_device()
+    device = device or _best_device()
     publisher = Publisher(store, chunk.format, chunk.embed, device_name(device))
-
-    def report(progress: Progress) -> None:
-        keys = [prepared.orders[index].key for index in progress.indices]
-        _line.say("step", keys, progress.step, progress.steps, progress.losses, progress.size)
-
     kept = None
     if chunk.checkpoint:
         kept = Checkpoints(store, [order.key for order in prepared.orders], chunk.checkpoint)
-    with Aside[Outcome]() as aside:
+    choosing = _Choosing(chunk, store, prepared.orders)
+    with (
+        told_to_stop(store, "" if _line.stop else chunk.run) as run_ended,
+        Aside[Outcome]() as aside,
+    ):
 
         def settle(result: Result) -> Outcome:
             order = prepared.orders[result.index]
@@ -225,11 +209,49 @@ def _rendered(prepared: _Prepared, chunk: Chunk, store: Store, queued: float, at
             return outcome
 
         def stopped() -> bool:
-            return _line.should_stop() or aside.failed()
+            return _line.should_stop() or run_ended() or aside.failed()
 
-        for result in render(prepared.cells, device=device, on_step=report, should_stop=stopped, checkpoints=kept):
+        for result in render(
+            prepared.cells,
+            device=device,
+            on_step=partial(_report, prepared.orders),
+            should_stop=stopped,
+            wanted=choosing.wanted,
+            checkpoints=kept,
+        ):
             aside.call(partial(settle, result), result.nbytes)
-    return aside.answers()
+    return choosing.done + aside.answers()
+
+
+def _report(orders: list[Order], progress: Progress) -> None:
+    told = [orders[index] for index in progress.indices]
+    keys, who = [order.key for order in told], _line.who(told[0].name)
+    _line.say("step", keys, progress.step, progress.steps, progress.losses, progress.size, who)
+
+
+class _Choosing:
+    """Which cells of a chunk are begun: not those that another run has rendered, nor any beyond the chunk's limit.
+
+    Attributes:
+        done: outcomes of those that another run has rendered.
+    """
+
+    def __init__(self, chunk: Chunk, store: Store, orders: list[Order]) -> None:
+        self.done: list[Outcome] = []
+        self._chunk, self._store, self._orders = chunk, store, orders
+        self._began, self._first = time.monotonic(), True
+
+    def wanted(self, index: int) -> bool:
+        """Whether a cell is to be begun; the first one always is, so that a chunk gets on whatever its limit."""
+        order, limit = self._orders[index], self._chunk.limit
+        if not self._first and limit is not None and time.monotonic() - self._began > limit:
+            return False
+        if self._chunk.shared and _finished(order, self._chunk, self._store):
+            self.done.append(Outcome(order.key, order.name, "done"))
+            _line.say("done", order.key, "done")
+            return False
+        self._first = False
+        return True
 
 
 def _published(order: Order, result: Result, publisher: Publisher, queued: float, attempts: int) -> Outcome:
@@ -271,15 +293,16 @@ def _cell(order: Order, root: Store, encoders: Encoders, read: dict[str, bytes])
 
     Raises:
         PictureError: a picture is gone, or no longer what was planned.
-        WeightsError: the weights here are not those of the plan.
+        RefusedError: the weights here are not those of the plan.
         StorageError: a picture cannot be read.
     """
     settings = dict(order.cell["settings"])
-    source = encoders.source(order.encoder)
+    try:
+        source = encoders.source(order.encoder)
+    except WeightsError as error:
+        raise RefusedError(f"it has no such weights: {error}") from None
     if source.digest != order.cell["weights"]["digest"]:
-        raise WeightsError(
-            f"the weights of {source.name} on this machine are others than those the run was planned with"
-        )
+        raise RefusedError(f"its weights of {source.name} are others than those that the run was planned with")
     if isinstance(order.encoder, dict):
         settings["encoder"] = {**order.encoder, "weights": str(source.path)}
     return core_cell(order.cell, Settings(**settings), lambda _, described: _file(described, root, read))
