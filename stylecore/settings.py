@@ -33,6 +33,20 @@ STATISTIC_NAMES = {
     "mrf": "nearest 3×3 patches",
 }
 STYLE_LAYERS = {"relu1_1": 64.0, "relu2_1": 16.0, "relu3_1": 4.0, "relu4_1": 1.0, "relu5_1": 0.5}
+FREE_IN_A_BATCH = frozenset(
+    {
+        "preset",
+        "seed",
+        "noise",
+        "noise_distribution",
+        "init",
+        "content_weight",
+        "style_weight",
+        "tv_weight",
+        "color",
+    }
+)
+"""Settings that may differ within a batch: each is a number of its own cell's objective or start."""
 
 
 def _setting(default: Any, kind: Kind, doc: str, *, decides_pixels: bool = True) -> Any:
@@ -193,10 +207,11 @@ class Settings:
         Choice("armijo", "none"),
         "L-BFGS: `armijo` goes back where the loss does not fall enough; `none` takes every step (torch's default).",
     )
-    spectral_exponent: float = _setting(
-        0.25,
-        Number(0, 2),
-        "L-BFGS works on pixels whose Fourier amplitudes are scaled by 1/frequency to this power; 0 turns it off.",
+    spectral_exponent: float | None = _setting(
+        None,
+        Maybe(Number(0, 2), "auto"),
+        "L-BFGS works on pixels whose Fourier amplitudes are scaled by 1/frequency to this power; 0 turns it off. By "
+        "default 0.5 where the style is told by Gram matrices alone, 0.25 elsewhere.",
     )
     bounds: str = _setting(
         "clamp",
@@ -250,9 +265,23 @@ class Settings:
                 raise
             raise SettingError(error.setting, f"{error} (preset {preset})") from None
 
+    def varied(self, values: Mapping[str, Any]) -> Settings:
+        """These settings with some other values, without parsing anything again: for very many cells of one kind.
+
+        Args:
+            values: by name, in the canonical form that `parse` gives; not `method` or `preset`, on which others depend.
+
+        Raises:
+            SettingError: settings that contradict each other.
+        """
+        other = object.__new__(Settings)
+        vars(other).update(vars(self), **values)
+        contradictions.check(other)
+        return other
+
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain JSON values."""
-        return dataclasses.asdict(self)
+        return {n: copy(v) if isinstance(v, dict | list) else v for n, v in vars(self).items()}
 
     def deciding(self) -> dict[str, Any]:
         """The settings that decide the pixels, as plain JSON values: what a cell's key is made of."""
@@ -272,6 +301,14 @@ class Settings:
     def shares(self, count: int) -> list[int]:
         """Steps of each of so many canvases, coarse to fine."""
         return schedule.shares(self.steps, count)
+
+    @property
+    def spectral(self) -> float:
+        """`spectral_exponent`, or where it is not set what was measured to be soonest for the style statistic."""
+        if self.spectral_exponent is not None:
+            return self.spectral_exponent
+        by_grams = METHODS[self.method].needs_style and set(self.style_statistic) <= {"gram", "centered_gram"}
+        return 0.5 if by_grams else 0.25
 
     def layers(self) -> list[str]:
         """Layers that the method computes of the picture, from content and style."""

@@ -216,7 +216,7 @@ def _optimizer(pictures: Tensor, evaluate: Evaluate, settings: Settings, state: 
             history_size=settings.history_size,
             learning_rate=settings.learning_rate or 1.0,
             line_search=settings.line_search != "none",
-            spectral_exponent=settings.spectral_exponent,
+            spectral_exponent=settings.spectral,
             bounded=settings.bounds == "clamp",
             state=state,
         )

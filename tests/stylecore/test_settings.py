@@ -257,3 +257,17 @@ def test_need_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "exponent"),
+    [
+        ({}, 0.25),
+        ({"style_statistic": "gram"}, 0.5),
+        ({"style_statistic": {"gram": 1, "mrf": 1}}, 0.25),
+        ({"method": "content-reconstruction", "style_statistic": "gram"}, 0.25),
+        ({"style_statistic": "gram", "spectral_exponent": 0}, 0.0),
+    ],
+)
+def test_the_spectral_exponent_suits_the_statistic_unless_it_is_set(values, exponent):
+    assert Settings.resolve(values).spectral == exponent
