@@ -6,24 +6,28 @@ import os
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flows import checkpoints, chunks, gallery, live, manifest, plan, previews, sheets, shelf
+from flows import checkpoints, chunks, gallery, live, manifest, plan, previews, shards, sheets, shelf
+from flows.chunks import Work
 from flows.inputs import output_of, root_of
 from flows.keys import Encoders
 from flows.manifest import Loaded
 from flows.naming import label
+from flows.orders import Chunk, Outcome
+from flows.others import Others
 from flows.plan import Item, Plan
-from flows.receipts import Ledger, read_ledger
+from flows.receipts import read_ledger, read_receipt, receipt_name
 from flows.store import StorageError, Store, open_store
 from flows.summary import Summary, as_run, root_seen_from
-from flows.worker import Chunk, Order, Outcome
 from stylecore import weights
 from stylecore.errors import StylepressError
 
@@ -102,8 +106,8 @@ class Stop:
                 signal.signal(number, handler)
 
 
-Carry = Callable[[list[Chunk], Callable[[Outcome], None], Stop], None]
-"""Carries chunks out, tells each outcome, and ends soon after a stop is wished for."""
+Carry = Callable[[Work, Callable[[Outcome], None], Stop], None]
+"""Carries work out, tells each outcome, and ends soon after a stop is wished for."""
 
 
 @dataclass(frozen=True)
@@ -113,62 +117,65 @@ class Batch:
     Attributes:
         loaded: the manifest.
         store: the output.
-        ledger: what the output held.
         plan: what is to be done.
         summary: filled in as the run goes.
     """
 
     loaded: Loaded
     store: Store
-    ledger: Ledger
     plan: Plan
     summary: Summary
 
 
-def prepare(url: str, to: str | None, overrides: list[str], limit: int | None) -> Batch:
-    """Read and plan a manifest, and make sure that its output can be written.
+def prepare(url: str, to: str | None, overrides: list[str], limit: int | None, shard: str | None = None) -> Batch:
+    """Read and plan a manifest, or a shard of it such as `2/4`, and make sure that its output can be written.
 
     Raises:
         StylepressError: of every kind; nothing was rendered.
     """
     if limit is not None and limit < 1:
         raise StylepressError(f"limit: expected a number of cells of at least 1, got {limit}")
+    part = shards.parse(shard)
     loaded = read_manifest(url, overrides)
     store = open_target(loaded, to)
     store.check_writable()
-    ledger = read_ledger(store)
-    planned = plan.make(loaded, store, ledger, limit=limit)
+    planned = plan.make(loaded, store, limit=limit, shard=part)
     _fetch_weights(planned, loaded)
     summary = Summary(new_run_id(), as_run(loaded), store.url, cells=len(planned.items))
-    summary.skipped = sum(item.kind == "done" for item in planned.items)
+    summary.skipped = planned.reasons().get("done", 0)
     summary.axes = {name: labels for name, labels in planned.orders.items() if len(labels) > 1}
     summary.inputs_root = root_seen_from(store.url, root_of(loaded))
-    return Batch(loaded, store, ledger, planned, summary)
+    return Batch(loaded, store, planned, summary)
 
 
 def _fetch_weights(planned: Plan, loaded: Loaded) -> None:
     """Bring the weights that cells need to this machine, once and before any worker asks for them."""
     encoders = Encoders(loaded.url)
-    for encoder in {repr(i.cell.settings.encoder): i.cell.settings.encoder for i in planned.to_render()}.values():
+    for encoder in planned.encoders():
         weights.fetch(encoders.source(encoder))
 
 
-def make_chunks(batch: Batch, workers: int) -> list[Chunk]:
-    """What is to be rendered, divided for so many workers."""
-    output = batch.loaded.manifest.output
-    seconds = batch.loaded.manifest.run.chunk
-    return [
-        Chunk(
-            orders=tuple(Order(i.key, i.name, i.described, i.cell.settings.encoder) for i in items),
-            manifest_url=_absolute(batch.loaded.url),
-            root=_absolute(root_of(batch.loaded)),
-            to=_absolute(batch.store.url),
-            format=output.format,
-            embed=output.embed,
-            checkpoint=batch.loaded.manifest.run.checkpoint,
-        )
-        for items in chunks.divide(batch.plan, seconds, workers)
-    ]
+def make_chunks(batch: Batch, workers: int, say: Callable[[], None] = lambda: None) -> Work:
+    """What is to be rendered, to be cut into chunks among so many workers.
+
+    Where other runs are under way in the output, every second one of them begins with the last cell.
+    """
+    output, run = batch.loaded.manifest.output, batch.loaded.manifest.run
+    others = Others(batch.store, batch.summary.run)
+    common = Chunk(
+        orders=(),
+        manifest_url=_absolute(batch.loaded.url),
+        root=_absolute(root_of(batch.loaded)),
+        to=_absolute(batch.store.url),
+        format=output.format,
+        embed=output.embed,
+        checkpoint=run.checkpoint,
+        begun=time.time(),
+        run=batch.summary.run,
+        stylepress=version("stylepress"),
+    )
+    stock = chunks.stock(batch.plan, run.chunk, workers, reverse=others.earlier() % 2 == 1)
+    return Work(stock, common, workers, others.there, say, batch.summary.workers_off)
 
 
 def _absolute(url: str) -> str:
@@ -189,38 +196,51 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
     Raises:
         StylepressError: the environment is at fault and nothing more can be rendered; what is published stays.
     """
-    summary, by_key = batch.summary, {item.key: item for item in batch.plan.items}
-    for item in batch.plan.items:
-        if item.kind == "bad input":
-            fault = next(p for p in item.cell.pictures if p.fault)
-            summary.failures.append(failure(batch, item, fault.kind, fault.fault))
+    summary = batch.summary
+    for item in batch.plan.of_kind("bad input"):
+        fault = next(p for p in item.cell.pictures if p.fault)
+        summary.failures.append(failure(batch, item, fault.kind, fault.fault))
     todo = batch.plan.to_render()
     allowed = batch.loaded.manifest.run.failures_allowed(len(todo))
     known = len(summary.failures)
-    unfinished = {item.key for item in todo}
     stop = Stop()
 
     def take(outcome: Outcome) -> None:
-        unfinished.discard(outcome.key)
         if outcome.status == "failed":
-            item = by_key[outcome.key]
-            summary.failures.append(failure(batch, item, outcome.kind, outcome.message))
-            log(f"failed: {item.name}: {outcome.message}")
+            if item := batch.plan.find(outcome.key):
+                summary.failures.append(failure(batch, item, outcome.kind, outcome.message))
+            log(f"failed: {outcome.name}: {outcome.message}")
             if len(summary.failures) - known > allowed:
                 stop.wish("max_failures")
+        elif outcome.status == "done":
+            summary.skipped += 1
         else:
             summary.rendered += 1
             if outcome.message:
                 log(f"{outcome.name}: {outcome.message}")
 
-    with live.kept(batch.store, summary, seen):
+    with live.kept(batch.store, summary, seen) as write:
+
+        def say() -> None:
+            summary.stopped = stop.reason
+            write()
+
         with _previews(batch, log), stop.on_signals():
             if todo:
-                carry(make_chunks(batch, workers), take, stop)
+                carry(make_chunks(batch, workers, say), take, stop)
         summary.stopped = stop.reason if summary.remaining else ""
         finish(batch, log)
-        checkpoints.clear(batch.store, unfinished)
+        shared = Others(batch.store, summary.run).there()
+        checkpoints.clear(batch.store, lambda key: _goes_on(batch, key, shared))
     return summary
+
+
+def _goes_on(batch: Batch, key: str, shared: bool) -> bool:
+    """Whether the next run, or another one in this output, goes on with a cell."""
+    if read_receipt(batch.store, receipt_name(key)):
+        return False
+    item = batch.plan.find(key)
+    return shared or (item is not None and item.to_render)
 
 
 @contextmanager
@@ -228,7 +248,7 @@ def _previews(batch: Batch, log: Callable[[str], None]) -> Iterator[None]:
     """Make previews of the inputs aside of what is done meanwhile, and wait for them; an error of that ends them."""
     ended = threading.Event()
     with ThreadPoolExecutor(1, "previews") as thread:
-        arguments = batch.plan.items, root_of(batch.loaded), batch.store, log, ended.is_set
+        arguments = batch.plan.pictures, root_of(batch.loaded), batch.store, log, ended.is_set
         made = thread.submit(previews.make, *arguments)
         try:
             yield

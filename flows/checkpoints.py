@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from flows.store import LocalStore, StorageError, Store
 
 FOLDER = "checkpoints/"
+_KEY = re.compile("[0-9a-f]{64}")
 
 
 def checkpoint_name(key: str) -> str:
@@ -63,20 +65,20 @@ class Checkpoints:
                 self._there.remove(name)
 
 
-def clear(store: Store, unfinished: Collection[str]) -> None:
+def clear(store: Store, goes_on: Callable[[str], bool]) -> None:
     """Remove an output's checkpoints, and their folder, save those of cells that a run has left unfinished.
 
     Args:
         store: the output.
-        unfinished: keys of cells that the next run will go on with.
+        goes_on: whether the next run will go on with the cell of a key.
 
     Raises:
         StorageError: the output can no longer be written.
     """
-    kept = {checkpoint_name(key) for key in unfinished}
     with _forgiven(store):
         for entry in list(store.list(FOLDER)):
-            if entry.name not in kept:
+            key = entry.name.removeprefix(FOLDER).removesuffix(".safetensors")
+            if not _KEY.fullmatch(key) or not goes_on(key):
                 store.delete(entry.name)
         if isinstance(store, LocalStore):  # a bucket has no folders that could stay behind empty
             with suppress(OSError):

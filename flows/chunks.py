@@ -2,50 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 
-from flows.estimate import operations
-from flows.keys import canonical
+from flows.cutting import Piece, Stock
+from flows.dispatch import Portion
+from flows.orders import Chunk, Order
 from flows.plan import Item, Plan
 
-MOST_CELLS = 500
-"""Cells of a chunk at most, so that a task's parameters stay small."""
+
+@dataclass(frozen=True)
+class Work:
+    """What a run has to carry out.
+
+    Iterated over, it gives chunks as one worker would do them that takes as long as was estimated.
+
+    Attributes:
+        stock: the cells.
+        common: what all chunks have in common.
+        workers: among how many it is divided where it is iterated over.
+        shared: tells whether another run renders into the same output now.
+        say: has the run's file say at once that the run ends, for workers that read it.
+        off: takes workers that are taken off the run, with the reason.
+    """
+
+    stock: Stock
+    common: Chunk
+    workers: int = 1
+    shared: Callable[[], bool] = lambda: False
+    say: Callable[[], None] = lambda: None
+    off: dict[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        while pieces := self.stock.cut(self.workers):
+            yield replace(self.common, orders=tuple(_order(piece.item) for piece in pieces))
+
+    def chunk(self, portion: Portion) -> Chunk:
+        """A portion as a worker is handed it, now."""
+        orders = tuple(_order(piece.item) for piece in portion.pieces)
+        return replace(self.common, orders=orders, submitted=time.time(), limit=portion.limit, shared=self.shared())
 
 
-def divide(plan: Plan, seconds: float, workers: int) -> Iterator[list[Item]]:
-    """Divide what is to be rendered into chunks.
+def stock(plan: Plan, seconds: float, workers: int, *, reverse: bool = False) -> Stock:
+    """What is to be rendered, to be cut into chunks.
 
-    Cells with one encoder and size stay together, so that a worker changes model and canvas least; within a group the
-    manifest's order is kept.
+    Cells with one method, encoder and size stay together, so that a worker changes model and canvas least; within a
+    group the manifest's order is kept.
 
     Args:
         plan: the plan.
-        seconds: work of one chunk, by the plan's estimate.
-        workers: with few cells, chunks are made smaller so that every worker has one.
-
-    Yields:
-        The items of each chunk.
+        seconds: work of one chunk at most.
+        workers: that share it.
+        reverse: the last first, so that two runs of one manifest meet in the middle.
     """
-    items = plan.to_render()
-    total = sum(operations(item.cell) for item in items)
-    if not total:
-        return
-    rate = total / max(plan.estimate.seconds, 1e-9)
-    most = min(seconds * rate, total / workers)
-    groups: dict[bytes, list[Item]] = {}
-    for item in items:
-        settings = item.cell.settings
-        groups.setdefault(canonical([settings.method, settings.encoder, settings.size]), []).append(item)
-    chunk: list[Item] = []
-    work = 0.0
-    for group in groups.values():
-        for item in group:
-            cost = operations(item.cell)
-            if chunk and (work + cost > most * 1.001 or len(chunk) >= MOST_CELLS):
-                yield chunk
-                chunk, work = [], 0.0
-            chunk.append(item)
-            work += cost
-        if chunk:
-            yield chunk
-            chunk, work = [], 0.0
+    operations = plan.operations
+    rate = operations / max(plan.estimate.seconds, 1e-9) / max(1, workers)
+    items = plan.to_render(backwards=reverse)
+    pieces = (Piece(item.key, str(item.group), item.operations, item.most, item) for item in items)
+    return Stock(pieces, operations, rate=rate, chunk=seconds)
+
+
+def _order(item: Item) -> Order:
+    """What a worker is told of a cell."""
+    again = item.kind not in ("new", "changed")
+    return Order(item.key, item.name, item.described, item.cell.settings.encoder, again)

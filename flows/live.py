@@ -32,13 +32,16 @@ def file_name(run: str) -> str:
 
 
 @contextmanager
-def kept(store: Store, summary: Summary, seen: Seen = dict) -> Iterator[None]:
+def kept(store: Store, summary: Summary, seen: Seen = dict) -> Iterator[Callable[[], None]]:
     """Keep a run's file up to date until the block ends, however it ends.
 
     Args:
         store: the output.
         summary: the run's; the last file holds it as it is when the block ends.
         seen: what is known beside it while the run goes.
+
+    Yields:
+        A function that writes the file at once.
 
     Raises:
         StorageError: the first or the last file cannot be written. One in between may fail.
@@ -49,7 +52,7 @@ def kept(store: Store, summary: Summary, seen: Seen = dict) -> Iterator[None]:
     teller = threading.Thread(target=file.keep, args=(ended,), name="run-file", daemon=True)
     teller.start()
     try:
-        yield
+        yield lambda: file.write(file.under_way())
     except BaseException as error:
         summary.stopped = summary.stopped or _reason(error)
         ended.set()

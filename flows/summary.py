@@ -30,6 +30,7 @@ class Summary:
         stopped: why the run ended early: `interrupted`, `max_failures`, the kind of the error that ended it, or empty.
         axes: what varies between the cells, with its labels in the manifest's order.
         started: when, in UTC.
+        workers_off: workers that were taken off the run, with the reason.
     """
 
     run: str
@@ -46,6 +47,7 @@ class Summary:
     stopped: str = ""
     axes: dict[str, list[str]] = field(default_factory=dict)
     started: str = field(default_factory=now)
+    workers_off: dict[str, str] = field(default_factory=dict)
 
     @property
     def remaining(self) -> int:
@@ -72,6 +74,7 @@ class Summary:
             "gallery": self.gallery,
             "inputs_root": self.inputs_root,
             "axes": self.axes,
+            "workers_off": self.workers_off,
         }
 
     @property

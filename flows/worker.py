@@ -8,40 +8,28 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from flows.aside import Aside
 from flows.assembly import core_cell, files
 from flows.checkpoints import Checkpoints
+from flows.choosing import Choice, RefusedError, check_versions, finished_before
 from flows.devices import memory_in_use, rest_while_waiting
+from flows.dispatch import MACHINE
 from flows.keys import Encoders
 from flows.orders import Chunk, Order, Outcome
 from flows.pictures import named, read_input
 from flows.publish import Publisher, device_name
-from flows.receipts import read_receipt, receipt_name
 from flows.stopping import told_to_stop
 from flows.store import StorageError, Store, open_store
 from stylecore import images
 from stylecore.errors import PictureError, StylepressError, WeightsError
-from stylecore.methods import METHODS
 from stylecore.settings import Settings
 
 if TYPE_CHECKING:
     from stylecore.rendering import Cell, Progress, Result
-
-
-_READERS = 16  # receipts read at a time
-
-
-class RefusedError(StylepressError):
-    """This worker may not render for a run: its keys would be those of other pixels."""
-
-    kind = "engine"
 
 
 @dataclass
@@ -77,7 +65,8 @@ def attach(messages: Any, stop: Any, device: str, threads: int | None) -> None:
         device: `cpu`, or a GPU's identifier.
         threads: CPU threads of this process, None for all cores.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the run, which sets `stop`
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to the whole group, by a terminal or a Prefect worker
+        signal.signal(number, signal.SIG_IGN)  # they reach the run, which sets `stop`
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     if device != "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = device
@@ -123,7 +112,7 @@ def render_chunk(chunk: Chunk, attempts: int = 1, device: str = "") -> list[Outc
         StorageError: the output or the root cannot be reached; what was published until then stays.
     """
     began = time.time()
-    _check_versions(chunk)
+    check_versions(chunk)
     store, root = open_store(chunk.to, confine=False), open_store(chunk.root)
     finished = finished_before(chunk) if attempts > 1 or chunk.shared else set()
     status = "rendered" if attempts > 1 else "done"
@@ -148,40 +137,11 @@ def render_chunk(chunk: Chunk, attempts: int = 1, device: str = "") -> list[Outc
     return outcomes + _rendered(prepared, chunk, store, queued, attempts, device or _line.device)
 
 
-def _check_versions(chunk: Chunk) -> None:
-    """Refuse what this worker would render to other pixels than its keys stand for."""
-    here = version("stylepress")
-    if chunk.stylepress and chunk.stylepress != here:
-        raise RefusedError(f"it has stylepress {here}, and the run was planned with {chunk.stylepress}")
-    for name, wanted in {(o.cell["method"]["name"], o.cell["method"]["version"]) for o in chunk.orders}:
-        if name not in METHODS or METHODS[name].version != wanted:
-            there = METHODS[name].version if name in METHODS else "none"
-            raise RefusedError(f"it has version {there} of the method {name}, and the run was planned with {wanted}")
-
-
-def finished_before(chunk: Chunk) -> set[str]:
-    """Keys of a chunk that were published since it was begun, by this run or another one.
-
-    Where there was no receipt when the run was planned, any that is there now is new; where there was one, its time
-    tells.
-    """
-    store = open_store(chunk.to, confine=False)
-    with ThreadPoolExecutor(_READERS) as pool:
-        found = list(pool.map(lambda order: _finished(order, chunk, store), chunk.orders))
-    return {order.key for order, there in zip(chunk.orders, found, strict=True) if there}
-
-
-def _finished(order: Order, chunk: Chunk, store: Store) -> bool:
-    receipt = read_receipt(store, receipt_name(order.key))
-    since = datetime.fromtimestamp(chunk.begun or chunk.submitted, UTC).isoformat(timespec="seconds")
-    return receipt is not None and (not order.again or str(receipt.get("finished", "")).replace("Z", "+00:00") >= since)
-
-
 def _rendered(
     prepared: _Prepared, chunk: Chunk, store: Store, queued: float, attempts: int, device: str
 ) -> list[Outcome]:
     """Render cells and, aside of that, encode and publish those that are finished."""
-    rest_while_waiting()
+    warm_up()
     from stylecore.rendering import render
 
     if _line.should_stop():
@@ -191,7 +151,7 @@ def _rendered(
     kept = None
     if chunk.checkpoint:
         kept = Checkpoints(store, [order.key for order in prepared.orders], chunk.checkpoint)
-    choosing = _Choosing(chunk, store, prepared.orders)
+    choice = Choice(chunk, store, prepared.orders, _line.say)
     with (
         told_to_stop(store, "" if _line.stop else chunk.run) as run_ended,
         Aside[Outcome]() as aside,
@@ -205,7 +165,8 @@ def _rendered(
                 outcome = _published(order, result, publisher, queued, attempts)
             if kept:
                 kept.remove(result.index)
-            _line.say("done", outcome.key, outcome.status)
+            if outcome.kind not in MACHINE:  # those may be tried again
+                _line.say("done", outcome.key, outcome.status)
             return outcome
 
         def stopped() -> bool:
@@ -216,42 +177,17 @@ def _rendered(
             device=device,
             on_step=partial(_report, prepared.orders),
             should_stop=stopped,
-            wanted=choosing.wanted,
+            wanted=choice.wanted,
             checkpoints=kept,
         ):
             aside.call(partial(settle, result), result.nbytes)
-    return choosing.done + aside.answers()
+    return choice.done + aside.answers()
 
 
 def _report(orders: list[Order], progress: Progress) -> None:
     told = [orders[index] for index in progress.indices]
     keys, who = [order.key for order in told], _line.who(told[0].name)
     _line.say("step", keys, progress.step, progress.steps, progress.losses, progress.size, who)
-
-
-class _Choosing:
-    """Which cells of a chunk are begun: not those that another run has rendered, nor any beyond the chunk's limit.
-
-    Attributes:
-        done: outcomes of those that another run has rendered.
-    """
-
-    def __init__(self, chunk: Chunk, store: Store, orders: list[Order]) -> None:
-        self.done: list[Outcome] = []
-        self._chunk, self._store, self._orders = chunk, store, orders
-        self._began, self._first = time.monotonic(), True
-
-    def wanted(self, index: int) -> bool:
-        """Whether a cell is to be begun; the first one always is, so that a chunk gets on whatever its limit."""
-        order, limit = self._orders[index], self._chunk.limit
-        if not self._first and limit is not None and time.monotonic() - self._began > limit:
-            return False
-        if self._chunk.shared and _finished(order, self._chunk, self._store):
-            self.done.append(Outcome(order.key, order.name, "done"))
-            _line.say("done", order.key, "done")
-            return False
-        self._first = False
-        return True
 
 
 def _published(order: Order, result: Result, publisher: Publisher, queued: float, attempts: int) -> Outcome:
@@ -279,6 +215,12 @@ def _named(failure: StylepressError, order: Order, read: dict[str, bytes]) -> St
             except PictureError as error:
                 return PictureError(named(error, described["name"]))
     return failure
+
+
+def warm_up() -> None:
+    """Load what rendering needs, once for a process's life."""
+    rest_while_waiting()
+    import stylecore.rendering  # noqa: F401
 
 
 def _best_device() -> str:

@@ -27,7 +27,7 @@ from stylecore.results import Result as Result
 from stylecore.results import Snapshot as Snapshot
 from stylecore.run import Progress as Progress
 from stylecore.run import Run
-from stylecore.settings import Settings
+from stylecore.settings import FREE_IN_A_BATCH, Settings
 from stylecore.statistics import STATISTICS
 from stylecore.values import STARTS
 
@@ -74,6 +74,7 @@ def render(
     device: str | torch.device,
     on_step: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    wanted: Callable[[int], bool] | None = None,
     batch: int | None = None,
     checkpoints: Checkpoints | None = None,
     scores: bool = True,
@@ -85,6 +86,8 @@ def render(
         device: such as `cpu` or `cuda:0`.
         on_step: called after every step of a batch.
         should_stop: asked before every step; when true, `render` ends and what is unfinished gives no result.
+        wanted: asked for each cell, by its place, when its batch is about to begin; one that is no longer wanted gives no
+            result.
         batch: largest number of cells in a batch. By default 1 on the CPU, whose cores one picture fills already and
             where a cell's bytes must not depend on its neighbours, and 16 on a GPU.
         checkpoints: keeps the state of unfinished cells; a cell that has one goes on from there, to the same pixels.
@@ -106,6 +109,8 @@ def render(
     batches = [indices[first : first + limit] for indices in groups.values() for first in range(0, len(indices), limit)]
     with closing(ahead(batches, partial(_load, run, cells), partial(_fits, run, cells))) as loads:
         while not run.should_stop() and (loaded := next(loads, None)):
+            if wanted:
+                loaded = replace(loaded, members={n: member for n, member in loaded.members.items() if wanted(n)})
             if not (yield from _render(run, loaded)):
                 return
             del loaded  # before the next is loaded
@@ -126,20 +131,6 @@ def scored(cell: Cell, pixels: np.ndarray, device: str | torch.device) -> dict[s
     return scores_of(_member(cell, run.pictures), pixels, run)
 
 
-# Settings that may differ within a batch: each is a number of its own cell's objective or start.
-_FREE = {
-    "preset",
-    "seed",
-    "noise",
-    "noise_distribution",
-    "init",
-    "content_weight",
-    "style_weight",
-    "tv_weight",
-    "color",
-}
-
-
 def _fit_key(cell: Cell, pictures: Pictures) -> object:
     """Equal for cells that can share a batch.
 
@@ -156,7 +147,7 @@ def _fit_key(cell: Cell, pictures: Pictures) -> object:
     # targets that are samples of the style, not moments, can be stacked only where they are as many
     moments = all(STATISTICS[name].linear for name in settings.style_statistic)
     masked = (len(cell.masks), cell.content_mask is None, [style.mask is None for style in styles])
-    free = _FREE | ({"style_scale"} if moments else set())
+    free = FREE_IN_A_BATCH | ({"style_scale"} if moments else set())
     rest = {name: value for name, value in settings.to_dict().items() if name not in free}
     # Adam's moments go on to the next scale, and must not have gone on after their picture has stopped
     alone = id(cell) if settings.average and settings.tolerance else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +99,58 @@ def run_command(home, *arguments, cwd=None, **more):
         check=False,
         stdin=subprocess.DEVNULL,
     )
+
+
+class Running:
+    """`stylepress render` of a study in a process group of its own."""
+
+    def __init__(self, home, folder, text, *arguments, **more):
+        self.manifest = study(folder, text)
+        self.out = Path(folder) / "out/a-longer-run"
+        self.process = subprocess.Popen(
+            arguments_of("render", self.manifest, *arguments),
+            env=surroundings(home, **more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_for_receipts(self, count):
+        deadline = time.monotonic() + 240
+        while len(self.receipts()) < count:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    def receipts(self):
+        return list(self.out.glob("receipts/*/*.json"))
+
+    def members(self):
+        """Command lines of the living processes of the group."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                state, _, group = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+            except OSError:
+                continue
+        return found
+
+    def workers(self):
+        return [pid for pid, line in self.members().items() if "multiprocessing.spawn" in line]
+
+    def assert_nobody_is_left(self):
+        deadline = time.monotonic() + 20
+        while self.members() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert self.members() == {}
+
+    def kill(self):
+        if self.members():
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.communicate()
 
 
 def files(folder, part=""):

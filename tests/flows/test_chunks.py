@@ -5,7 +5,8 @@ import random
 import pytest
 from studies import HEAD, ONE, finish, paint, planned, read
 
-from flows.chunks import MOST_CELLS, divide
+from flows.chunks import stock
+from flows.cutting import MOST_CELLS
 from flows.estimate import operations
 
 
@@ -16,7 +17,8 @@ def folder(tmp_path):
 
 def divided(folder, text, seconds, workers=1):
     made = planned(read(folder, text), folder / "out")
-    return made, list(divide(made, seconds, workers))
+    left = stock(made, seconds, workers)
+    return made, [[piece.item for piece in pieces] for pieces in iter(lambda: left.cut(workers), ())]
 
 
 def test_nothing_to_do_makes_no_chunk(folder):

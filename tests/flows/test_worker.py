@@ -4,15 +4,22 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import re
 import signal
+import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import runs
 
-from flows import batch
-from flows.store import StorageError
+from flows import batch, worker
+from flows.choosing import RefusedError
+from flows.publish import now
+from flows.receipts import encoded
+from flows.store import StorageError, open_store
 from flows.worker import Chunk, finished_before, render_chunk
 
 
@@ -58,8 +65,17 @@ def test_other_weights_than_those_planned_are_refused(chunk):
     orders = [
         dataclasses.replace(o, cell={**o.cell, "weights": {**o.cell["weights"], "digest": "0"}}) for o in chunk.orders
     ]
-    found = render_chunk(dataclasses.replace(chunk, orders=tuple(orders)))
-    assert {(o.status, o.kind) for o in found} == {("failed", "weights")}
+    with pytest.raises(RefusedError, match="weights"):
+        render_chunk(dataclasses.replace(chunk, orders=tuple(orders)))
+
+
+def test_other_versions_of_the_package_or_of_a_method_are_refused(chunk, tmp_path):
+    with pytest.raises(RefusedError, match=re.escape(f"it has stylepress {version('stylepress')}, and the run")):
+        render_chunk(dataclasses.replace(chunk, stylepress="0.0.1"))
+    cell = {**chunk.orders[0].cell, "method": {"name": "gatys", "version": 1}}
+    with pytest.raises(RefusedError, match="version 3 of the method gatys, and the run was planned with 1"):
+        render_chunk(dataclasses.replace(chunk, orders=(dataclasses.replace(chunk.orders[0], cell=cell),)))
+    assert not (tmp_path / "out/receipts").exists()
 
 
 def test_a_second_attempt_renders_only_what_the_first_left(chunk, tmp_path):
@@ -75,7 +91,55 @@ def test_a_second_attempt_renders_only_what_the_first_left(chunk, tmp_path):
 
 def test_receipts_from_before_a_run_do_not_count_as_finished_by_it(chunk):
     render_chunk(chunk)
-    assert finished_before(dataclasses.replace(chunk, begun=time.time() + 5)) == set()
+    again = tuple(dataclasses.replace(order, again=True) for order in chunk.orders)
+    assert finished_before(dataclasses.replace(chunk, orders=again, begun=time.time() + 5)) == set()
+    assert len(finished_before(dataclasses.replace(chunk, begun=time.time() + 5))) == 4, "none was there to begin with"
+
+
+def test_what_another_run_rendered_meanwhile_is_left_alone(chunk, tmp_path):
+    render_chunk(dataclasses.replace(chunk, orders=chunk.orders[:2]))
+    before = runs.files(tmp_path / "out")
+    found = render_chunk(dataclasses.replace(chunk, shared=True))
+    assert sorted(o.status for o in found) == ["done", "done", "rendered", "rendered"]
+    after = runs.files(tmp_path / "out")
+    assert {name: after[name] for name in before} == before
+
+
+def test_what_another_run_renders_after_a_chunk_was_begun_is_left_alone_too(chunk, monkeypatch):
+    """The other run does the last cell while this one does its first."""
+    said = []
+
+    def hear(what, *_):
+        if what == "step" and not said:
+            said.append(what)
+            monkeypatch.setattr(worker, "_line", worker._Line())
+            render_chunk(dataclasses.replace(chunk, orders=chunk.orders[3:]))
+
+    monkeypatch.setattr(worker, "_line", worker._Line(SimpleNamespace(put=lambda message: hear(*message))))
+    found = {o.key: o.status for o in render_chunk(dataclasses.replace(chunk, shared=True))}
+    assert [found[order.key] for order in chunk.orders] == ["rendered"] * 3 + ["done"]
+
+
+def test_beyond_its_limit_a_chunk_gives_back_what_it_has_not_begun(chunk, tmp_path):
+    found = render_chunk(dataclasses.replace(chunk, limit=0.0))
+    assert [(o.key, o.status) for o in found] == [(chunk.orders[0].key, "rendered")]
+    assert len(runs.receipts(tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize("said", [{"state": "running", "stopped": "interrupted"}, {"state": "ended"}, "silent"])
+def test_a_worker_without_a_line_stops_when_the_runs_file_says_so_or_nothing_for_long(chunk, tmp_path, said):
+    """As workers of a cluster are told; the run that was killed can say nothing any more."""
+    store = open_store(tmp_path / "out")
+    told = {"state": "running"} if said == "silent" else said
+    updated = "2020-01-01T00:00:00Z" if said == "silent" else now()
+    store.write("runs/x.json", encoded({"run": "x", "updated": now(), "state": "running"}), "application/json")
+    orders = tuple(
+        dataclasses.replace(o, cell={**o.cell, "settings": {**o.cell["settings"], "steps": 100_000}})
+        for o in chunk.orders
+    )
+    threading.Timer(1, store.write, ["runs/x.json", encoded({"updated": updated, **told}), "application/json"]).start()
+    assert render_chunk(dataclasses.replace(chunk, orders=orders, run="x", checkpoint=None)) == []
+    assert not (tmp_path / "out/renders").exists()
 
 
 def test_storage_that_fails_is_nobody_elses_fault(chunk, tmp_path):
@@ -106,11 +170,7 @@ def test_a_loss_that_is_not_finite_costs_its_own_cell(tmp_path):
 
 
 def _wait_for_ever(ready):
-    from flows import worker
-
-    devices = multiprocessing.get_context("spawn").Queue()
-    devices.put("cpu")
-    worker.attach(None, None, devices, None)
+    worker.attach(None, None, "cpu", None)
     ready.set()
     time.sleep(600)
 
