@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from stylecore import settings
@@ -19,6 +19,7 @@ SPACINGS = {"range": "[start, stop, step]", "linspace": "[a, b, n]", "logspace":
 """What may stand instead of a list, and the three numbers each takes."""
 LONGEST = 1_000_000
 """Values of one axis beyond which it is refused."""
+_MOST_KEPT = 10_000  # values of a spacing that are kept once they are computed
 _LOOKED_AT = 1000  # values of a spacing that are parsed to find mistakes; the last one is too
 
 
@@ -41,13 +42,21 @@ class Spaced:
     name: str
     length: int
     place: Callable[[int], float]
+    _made: dict[int, AxisValue] = field(default_factory=dict, compare=False, repr=False)
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> AxisValue:
+        if (made := self._made.get(index)) is not None:
+            return made
         if not 0 <= index < self.length:
             raise IndexError(index)
+        if len(self._made) >= _MOST_KEPT:
+            self._made.clear()
+        return self._made.setdefault(index, self._computed(index))
+
+    def _computed(self, index: int) -> AxisValue:
         value = self.place(index)
         # twelve digits: people mean 10000, not 10000.000000000002
         return AxisValue(settings.parse(self.name, value if isinstance(value, int) else float(f"{value:.12g}")))

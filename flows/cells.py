@@ -8,15 +8,16 @@ them, `override` changes settings of cells as the axes made them, each override 
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flows.axes import PICTURES, Axis, AxisValue, Choice, combination, product, read_axis
-from flows.deciding import Base, Condition, repeats, uses
+from flows.deciding import Base, Condition, needs, repeats, uses
 from flows.inputs import Inputs, lookup, suggestion
 from flows.manifest import Job, Loaded
 from flows.pictures import Input
@@ -105,11 +106,11 @@ class Block:
 
     def __iter__(self) -> Iterator[Cell]:
         """The cells in order; raises ManifestError for settings that contradict each other."""
-        return (make() for make in self.attempts())
+        return map(self.cell, self.places())
 
-    def attempts(self) -> Iterator[Callable[[], Cell]]:
-        """For each cell in order a function that makes it, or raises as iteration would."""
-        sample, added = self.job.sample, list(self._added())
+    def places(self) -> Iterator[int]:
+        """A number for each cell in order, by which `cell` makes it; those that are added have negative ones."""
+        sample, added = self.job.sample, [-1 - number for number in range(len(self.job.add))]
         in_grid = self._unsampled() - len(added)
         if not sample or sample.count >= in_grid + len(added):
             yield from self._grid()
@@ -120,10 +121,14 @@ class Block:
         kept = sorted(draw(range(min(in_grid, sys.maxsize)), max(0, sample.count - len(added))))
         if self.excludes or self._repeats:
             wanted = set(kept)
-            yield from (make for index, make in enumerate(self._grid()) if index in wanted)
+            yield from (place for index, place in enumerate(self._grid()) if index in wanted)
         else:
-            yield from (self._maker(combination(self.axes, index)) for index in kept)
+            yield from kept
         yield from (added[index] for index in sorted(draw(range(len(added)), min(len(added), sample.count))))
+
+    def cell(self, place: int) -> Cell:
+        """The cell with one of the numbers that `places` gives; raises as iteration does."""
+        return self._cell(combination(self.axes, place)) if place >= 0 else self._added_cell(-1 - place)
 
     def _unsampled(self) -> int:
         excluding = (1 << len(self.excludes)) - 1
@@ -192,18 +197,15 @@ class Block:
         if self._counts and not self._unsampled():
             self._wrong(("exclude",), "exclude: this removes every cell of the job")
 
-    def _grid(self) -> Iterator[Callable[[], Cell]]:
+    def _grid(self) -> Iterator[int]:
+        """Numbers of the combinations of the axes, without those that are left out."""
         left_out = [*self._repeats, *self.excludes]
-        for choice in product(self.axes):
+        if not left_out:
+            yield from range(math.prod(map(len, self.axes)))
+            return
+        for place, choice in enumerate(product(self.axes)):
             if not any(self._base.fulfils(choice, condition) for condition in left_out):
-                yield self._maker(choice)
-
-    def _maker(self, choice: Choice) -> Callable[[], Cell]:
-        return lambda: self._cell(choice)
-
-    def _added(self) -> Iterator[Callable[[], Cell]]:
-        for number, part in enumerate(self.job.add):
-            yield lambda number=number, part=part: self._added_cell(number, part)  # type: ignore[misc]
+                yield place
 
     def _cell(self, choice: Choice) -> Cell:
         values = {**self.defaults, **{n: v.value for n, v in choice.items() if n not in PICTURES}}
@@ -212,10 +214,11 @@ class Block:
                 values |= changes
         labels = {n: v.label for n, v in choice.items() if v.label and n not in PICTURES and values[n] == v.value}
         method = self._base.value(choice, "method")
-        pictures = {kind: choice[kind].value for kind in PICTURES if kind in choice and uses(kind, [method])}
+        pictures = {kind: choice[kind].value for kind in PICTURES if kind in choice and needs(method, kind)}
         return self._resolved(pictures, values, labels, ())
 
-    def _added_cell(self, number: int, part: dict[str, Any]) -> Cell:
+    def _added_cell(self, number: int) -> Cell:
+        part = self.job.add[number]
         values = {**self.defaults, **{n: settings.parse(n, raw) for n, raw in part.items() if n not in PICTURES}}
         pictures = {}
         for kind in (kind for kind in PICTURES if kind in part):
@@ -225,12 +228,12 @@ class Block:
 
     def _resolved(self, pictures: dict[str, Input], values: dict[str, Any], labels: dict[str, str], path: Path) -> Cell:
         try:
-            resolved = Settings.resolve(values)
+            resolved = self._base.settings(values)
         except SettingError as error:
             raise self._contradiction(error, path) from None
-        pictures = {kind: picture for kind, picture in pictures.items() if uses(kind, [resolved.method])}
+        pictures = {kind: picture for kind, picture in pictures.items() if needs(resolved.method, kind)}
         for kind in PICTURES:
-            if kind not in pictures and uses(kind, [resolved.method]):
+            if kind not in pictures and needs(resolved.method, kind):
                 raise self._lacking(kind, resolved.method, path)
         content, style = pictures.get("content"), pictures.get("style")
         if content and content.masks:

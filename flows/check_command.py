@@ -21,12 +21,11 @@ def check(manifest: str, *more: str, set_: Sets = None) -> int:  # noqa: D417 - 
 
 
 def _checked(manifest: str, set_: Sets) -> int:
-    from flows import advice, batch
-    from flows import plan as planning
+    from flows import advice, batch, checking
 
     try:
         loaded = batch.read_manifest(manifest, set_, lenient=True)
-        count, faults = planning.check(loaded)
+        count, faults = checking.check(loaded)
     except StylepressError as error:
         complain(str(error))
         return exit_code(error)

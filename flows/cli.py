@@ -15,7 +15,7 @@ from cyclopts import App, CycloptsError, Parameter
 from flows.check_command import check
 from flows.console import Exit, complain, exit_code, print_json, say
 from flows.heartbeats_command import heartbeats
-from flows.options import AT_LEAST_ONE, CopyTo, Json, Limit, Sets, To, TryTo
+from flows.options import AT_LEAST_ONE, CopyTo, Json, Limit, Sets, Share, To, TryTo
 from flows.score_command import score
 from flows.status_command import status
 from flows.weights_commands import weights_app
@@ -59,6 +59,7 @@ def render(
     to: To = None,
     set_: Sets = None,
     limit: Limit = None,
+    shard: Share = None,
     engine: Literal["local", "dask", "ray"] = "local",
     address: str | None = None,
     workers: Annotated[int | None, Parameter(validator=AT_LEAST_ONE)] = None,
@@ -76,16 +77,24 @@ def render(
         address: of a running cluster, such as tcp://scheduler:8786.
         workers: number of workers; by default one for each GPU, or one that uses all cores.
     """
-    from flows import advice, batch, local_prefect, report
+    from flows import advice, batch, local_prefect, report, shards
     from flows.summary import Summary
 
+    shards.parse(shard)
     # what can be known to be wrong without Prefect is said before its server is started
     loaded = batch.read_manifest(manifest, set_)
     batch.open_target(loaded, to).check_writable()
     complain(*advice.notes(loaded))
     local_prefect.set_defaults()
     answer = local_prefect.run(
-        manifest=manifest, to=to, overrides=set_, limit=limit, engine=engine, address=address, workers=workers
+        manifest=manifest,
+        to=to,
+        overrides=set_,
+        limit=limit,
+        engine=engine,
+        address=address,
+        workers=workers,
+        shard=shard,
     )
     summary = getattr(answer, "summary", answer)
     if not isinstance(summary, Summary):
@@ -99,7 +108,9 @@ def render(
 
 
 @app.command
-def plan(manifest: str, *, to: To = None, set_: Sets = None, limit: Limit = None, json_: Json = False) -> int:
+def plan(
+    manifest: str, *, to: To = None, set_: Sets = None, limit: Limit = None, shard: Share = None, json_: Json = False
+) -> int:
     """Show every cell with the reason why it will or will not be rendered, and what that will take.
 
     Example: stylepress plan manifest.yaml --to s3://studio/coast
@@ -107,22 +118,22 @@ def plan(manifest: str, *, to: To = None, set_: Sets = None, limit: Limit = None
     Args:
         manifest: a file or s3:// address.
     """
-    from flows import advice, batch, chunks, report
+    from flows import advice, batch, chunks, report, shards
     from flows import plan as planning
     from flows.devices import choose
-    from flows.receipts import read_ledger
 
+    part = shards.parse(shard)
     loaded = batch.read_manifest(manifest, set_)
     store = batch.open_target(loaded, to)
     complain(*advice.notes(loaded))
     if store.url.startswith("s3://"):
         store.check_readable()
-    planned = planning.make(loaded, store, read_ledger(store), limit=limit)
-    pieces = list(chunks.divide(planned, loaded.manifest.run.chunk, len(choose("auto"))))
-    if json_:
-        print_json(report.document_of_plan(planned, len(pieces)))
-    else:
-        say(*report.of_plan(planned, len(pieces)))
+    planned = planning.make(loaded, store, limit=limit, shard=part)
+    workers = len(choose("auto"))
+    stock = chunks.stock(planned, loaded.manifest.run.chunk, workers)
+    pieces = sum(1 for _ in iter(lambda: stock.cut(workers), ()))
+    for line in report.document_of_plan(planned, pieces) if json_ else report.of_plan(planned, pieces):
+        say(line)
     return Exit.OK
 
 
@@ -146,7 +157,7 @@ def sheets(out: str, *, manifest: str | None = None) -> int:
     if manifest:
         loaded = batch.read_manifest(manifest)
         failures = last_run(store).get("failures") or []
-        shelf = of_plan(planning.make(loaded, store, ledger), ledger, failures)
+        shelf = of_plan(planning.make(loaded, store), ledger, failures)
         drawn = contact_sheets.build(store, shelf, loaded.manifest.sheets, loaded.manifest.name, complain)
     else:
         drawn = contact_sheets.rebuild(store, ledger, complain)

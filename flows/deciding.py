@@ -27,6 +27,21 @@ class Base:
 
     def __init__(self, axes: Sequence[Axis], defaults: Mapping[str, Any]) -> None:
         self.axes, self.defaults = axes, defaults
+        self._alike: dict[tuple[str | None, ...], Settings] = {}
+
+    def settings(self, values: Mapping[str, Any]) -> Settings:
+        """Settings of values in canonical form: parsed again only once for cells that give values to the same names.
+
+        Raises:
+            SettingError: they contradict each other.
+        """
+        kind = values.get("method"), values.get("preset"), *values
+        if (alike := self._alike.get(kind)) is None:
+            return self._alike.setdefault(kind, Settings.resolve(values))
+        try:
+            return alike.varied(values)
+        except SettingError:
+            return Settings.resolve(values)  # raises the same, and says so if the preset is at fault
 
     def value(self, choice: Choice, name: str) -> Any:
         """Value of a setting where a combination of positions along the axes, or a part of one, is chosen."""
@@ -67,7 +82,12 @@ class Base:
 
 def uses(kind: str, methods: Iterable[str] = METHODS) -> frozenset[str]:
     """Those of some methods that use a `content` or a `style` picture."""
-    return frozenset(name for name in methods if getattr(METHODS[name], f"needs_{kind}"))
+    return frozenset(name for name in methods if needs(name, kind))
+
+
+def needs(method: str, kind: str) -> bool:
+    """Whether a method uses a `content` or a `style` picture."""
+    return bool(getattr(METHODS[method], f"needs_{kind}"))
 
 
 def repeats(axes: Iterable[Axis], methods: frozenset[str]) -> list[Condition]:

@@ -45,17 +45,45 @@ class Estimate:
         return {**asdict(self), "seconds": round(self.seconds, 1)}
 
 
+@dataclass(frozen=True)
+class Cost:
+    """Cost of one cell.
+
+    Attributes:
+        operations: as `operations` gives them.
+        most: seconds after which it ends with what it has.
+        memory_bytes: above the loaded program.
+        bytes: of its pictures.
+    """
+
+    operations: float
+    most: float
+    memory_bytes: int
+    bytes: float
+
+
 def estimate(cells: Iterable[Cell], receipts: Iterable[dict[str, Any]]) -> Estimate:
     """Estimate the cost of cells, with the rate that receipts show."""
+    return altogether(((cost(cell), 1) for cell in cells), receipts)
+
+
+def altogether(costs: Iterable[tuple[Cost, int]], receipts: Iterable[dict[str, Any]]) -> Estimate:
+    """Estimate the cost of so many cells each; of the receipts, the first hundred that tell a rate are looked at."""
     rate, basis = _rate(receipts)
     seconds, memory, total = 0.0, 0, 0.0
-    for cell in cells:
-        pixels = math.prod(_canvases(cell)[-1])
-        seconds += min(operations(cell) / rate, cell.settings.time_limit or math.inf)
-        per_pixel = _BYTES_PER_PIXEL["activations"] + _BYTES_PER_PIXEL["pair"] * cell.settings.history_size
-        memory = max(memory, int(pixels * per_pixel))
-        total += pixels * _PNG_BYTES_PER_PIXEL * (1 + _snapshots(cell))
+    for each, cells in costs:
+        seconds += cells * min(each.operations / rate, each.most)
+        memory = max(memory, each.memory_bytes)
+        total += cells * each.bytes
     return Estimate(seconds, memory, int(total), basis)
+
+
+def cost(cell: Cell) -> Cost:
+    """What one cell will cost."""
+    pixels = math.prod(_canvases(cell)[-1])
+    per_pixel = _BYTES_PER_PIXEL["activations"] + _BYTES_PER_PIXEL["pair"] * cell.settings.history_size
+    size = pixels * _PNG_BYTES_PER_PIXEL * (1 + _snapshots(cell))
+    return Cost(operations(cell), cell.settings.time_limit or math.inf, int(pixels * per_pixel), size)
 
 
 def operations(cell: Cell) -> float:

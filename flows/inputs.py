@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,10 +17,11 @@ from flows.listed import stem
 from flows.manifest import Loaded
 from flows.patterns import rendered_below
 from flows.pictures import SAMPLE, Input, describe, filled
+from flows.remembered import Remembered
 from flows.source import Path as KeyPath
 from flows.source import Problem
-from flows.store import open_store
-from stylecore.errors import did_you_mean
+from flows.store import Entry, Store, open_store
+from stylecore.errors import StylepressError, did_you_mean
 from stylecore.values import STARTS
 
 _MOST_COMPARED = 5000  # names; a root may hold very many files
@@ -67,13 +69,16 @@ def output_of(loaded: Loaded) -> str:
     return beside(loaded.url, loaded.manifest.output.to or f"out/{name}")
 
 
-def find(loaded: Loaded, others: Mapping[str, KeyPath], output: str | None = None) -> Inputs:
+def find(
+    loaded: Loaded, others: Mapping[str, KeyPath], output: str | None = None, memory: Remembered | None = None
+) -> Inputs:
     """Find the pictures a manifest names and read their digests and headers; masks are looked through.
 
     Args:
         loaded: the manifest.
         others: further pictures, from `add` and `init`, and where they are named.
         output: address of the output; where it lies below the root, patterns such as **/*.png pass it by.
+        memory: what was found in files before; those that have not changed are not read.
 
     Raises:
         StorageError: the root cannot be reached.
@@ -94,12 +99,47 @@ def find(loaded: Loaded, others: Mapping[str, KeyPath], output: str | None = Non
     pictures = {file.name: file for i in everything for file in i.pictures}
     masks = {file.name: file for i in everything for file in i.stencils}
     with ThreadPoolExecutor(_READERS) as pool:
-        described = dict(zip(pictures, pool.map(lambda i: describe(i, store), pictures.values()), strict=True))
-        looked = pool.map(lambda i: describe(i, store, mask=True), masks.values())
-        stencils = dict(zip(masks, looked, strict=True))
+        described = _described(pictures, store, pool, memory)
+        stencils = _described(masks, store, pool, memory, mask=True)
     content, style = (tuple(filled(i, described, stencils) for i in listed[kind]) for kind in ("content", "style"))
     rest = {said: filled(i, described, stencils) for said, i in rest.items()}
     return Inputs(content, style, rest, root_of(loaded), tuple(finder.problems))
+
+
+def _described(
+    wanted: dict[str, Input], store: Store, pool: ThreadPoolExecutor, memory: Remembered | None, *, mask: bool = False
+) -> dict[str, Input]:
+    """Files by name with their digests and sizes, or their faults; those that are good and remembered are not read."""
+    kind, entries = "mask" if mask else "input", list[Entry]()
+    found: dict[str, Input] = {}
+    if memory and memory.usable:
+        entries = [entry for entry in pool.map(lambda name: _entry(name, store), sorted(wanted)) if entry]
+        for entry, known in memory.recall(kind, store, entries):
+            if known:
+                digest, width, height = json.loads(known)
+                found[entry.name] = replace(wanted[entry.name], digest=digest, width=width, height=height)
+    unknown = [name for name in wanted if name not in found]
+    read = pool.map(lambda name: describe(wanted[name], store, mask=mask), unknown)
+    fresh = dict(zip(unknown, read, strict=True))
+    if memory:
+        good = [entry for entry in entries if entry.name in fresh and not fresh[entry.name].fault]
+        # what was changed while it was read is not what was listed
+        now = pool.map(lambda entry: _entry(entry.name, store), good)
+        same = [entry for entry, again in zip(good, now, strict=True) if again == entry]
+        memory.keep(kind, store, ((entry, _known(fresh[entry.name])) for entry in same))
+    return {name: found.get(name) or fresh[name] for name in wanted}
+
+
+def _entry(name: str, store: Store) -> Entry | None:
+    """What a store says of a picture; None for samples, and where something is wrong with it."""
+    try:
+        return None if name.startswith(SAMPLE) else store.stat(name)
+    except StylepressError:
+        return None  # reading it will say what
+
+
+def _known(picture: Input) -> str:
+    return json.dumps([picture.digest, picture.width, picture.height])
 
 
 def lookup(inputs: Iterable[Input], said: str) -> list[Input]:

@@ -21,6 +21,8 @@ from stylecore.weights import WeightsSource
 
 SCHEMA = 1
 """Version of the form below; raised by hand only when keys must change for every cell."""
+CONSTANT = ("preset", "encoder", "method")
+"""Settings that are no facts as they are written: what they stand for is."""
 
 
 def canonical(value: Any) -> bytes:
@@ -38,9 +40,9 @@ def described(cell: Cell, source: WeightsSource, format: str) -> dict[str, Any]:
             "sha256": source.digest,
         }
     return {
-        "content": _described_input(cell.content),
-        "style": _described_input(cell.style),
-        "init": _described_input(cell.init),
+        "content": described_input(cell.content),
+        "style": described_input(cell.style),
+        "init": described_input(cell.init),
         "settings": settings,
         "labels": cell.labels,
         "method": {"name": cell.settings.method, "version": METHODS[cell.settings.method].version},
@@ -49,13 +51,14 @@ def described(cell: Cell, source: WeightsSource, format: str) -> dict[str, Any]:
     }
 
 
-def _described_input(picture: Input | None) -> dict[str, Any] | None:
+def described_input(picture: Input | None) -> dict[str, Any] | None:
+    """A picture as described cells have it: name, label, digest, and those of its parts and masks."""
     if picture is None:
         return None
     told: dict[str, Any] = {"name": picture.name, "label": picture.label, "sha256": picture.digest}
     if picture.parts:
         told["parts"] = [
-            {**(_described_input(part.picture) or {}), "weight": share, **_masked(mask=part.mask)}
+            {**(described_input(part.picture) or {}), "weight": share, **_masked(mask=part.mask)}
             for part, share in zip(picture.parts, picture.shares, strict=True)
         ]
     if picture.masks:
@@ -76,18 +79,25 @@ def facts(cell: dict[str, Any]) -> dict[str, Any]:
 
     Names, labels and paths are not among it: a picture counts by its bytes, weights by their digest.
     """
-    settings = {name: value for name, value in cell["settings"].items() if name not in ("preset", "encoder", "method")}
+    settings = {name: value for name, value in cell["settings"].items() if name not in CONSTANT}
     if isinstance(settings["init"], str) and settings["init"] not in STARTS:
         settings["init"] = "picture"
     return {
         **settings,
-        "content": _content_facts(cell["content"]),
-        "style": _style_facts(cell["style"]),
-        "init picture": cell["init"]["sha256"] if cell["init"] else None,
+        "content": picture_facts("content", cell["content"]),
+        "style": picture_facts("style", cell["style"]),
+        "init picture": picture_facts("init picture", cell["init"]),
         "method": [cell["method"]["name"], cell["method"]["version"]],
         "encoder": cell["weights"],
         "format": cell["format"],
     }
+
+
+def picture_facts(name: str, picture: dict[str, Any] | None) -> Any:
+    """What counts of a described picture: of a `content`, of a `style`, or of an `init picture`, its digest."""
+    if name == "init picture":
+        return picture["sha256"] if picture else None
+    return _content_facts(picture) if name == "content" else _style_facts(picture)
 
 
 def _content_facts(content: dict[str, Any] | None) -> Any:

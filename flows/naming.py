@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from flows.cells import Cell
@@ -42,6 +43,7 @@ def said(value: Any) -> str:
     return str(value)
 
 
+@lru_cache(maxsize=10_000)
 def _number(value: float) -> str:
     """Whole numbers in full, others to six digits; from 10,000 on, or below 0.0001, as 1e5 where that is shorter."""
     if not math.isfinite(value):
@@ -83,6 +85,7 @@ def _joined(parts: list[str], most: int) -> str:
     return joined
 
 
+@lru_cache(maxsize=10_000)
 def _safe(text: str) -> str:
     """Letters, digits, dots and single dashes only: safe in every file system, URL and shell."""
     for sign, spelled in _SPELLED.items():

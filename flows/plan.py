@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, overload
 
-from flows import cells, inputs, naming, variation
+from flows import cells, holdings, inputs, variation
 from flows.cells import Block, Cell
-from flows.estimate import Estimate, estimate
-from flows.keys import Encoders, described, key_of
+from flows.estimate import Cost, Estimate, altogether
+from flows.filling import Filling
+from flows.keymaker import Keymaker, facts_of
+from flows.keys import Encoders
 from flows.manifest import Loaded
-from flows.nearest import Nearest
-from flows.receipts import Ledger, faults
-from flows.source import ManifestError, Place, Problem
+from flows.nearest import MOST_COMPARED, Nearest
+from flows.pictures import Input
+from flows.receipts import read_many
+from flows.remembered import Remembered
+from flows.shards import WHOLE, Shard
+from flows.source import Problem
+from flows.spool import Row, Spool
 from flows.store import Store
-from stylecore.architectures import smallest_side
-from stylecore.images import EXTENSIONS
 
-_MOST_CHECKED = 10_000
+_MOST_RATES = 1000  # receipts that are asked for the time they took
 REASONS = (
     "done",
     "new",
@@ -32,6 +36,7 @@ REASONS = (
     "bad input",
 )
 """Kinds of reasons: `done` and `bad input` are not rendered, all others are."""
+_TO_RENDER = "mine AND state NOT IN ('done', 'bad input')"
 
 
 @dataclass(frozen=True)
@@ -41,18 +46,32 @@ class Item:
     Attributes:
         key: the cell's key; empty where a picture's bytes are not to be had.
         name: path of its picture in the output.
-        cell: the cell.
-        described: the cell as its receipt will carry it.
         kind: one of `REASONS`.
         detail: what exactly: the setting that changed, the picture that cannot be read.
+        operations: its work, as `estimate.operations` gives it.
+        group: a number that cells of the same method, encoder and size share.
+        most: seconds after which its render ends with what it has.
     """
 
     key: str
     name: str
-    cell: Cell
-    described: dict[str, Any]
     kind: str
-    detail: str = ""
+    detail: str
+    operations: float
+    group: int
+    most: float
+    _expansion: Expansion = field(repr=False, compare=False)
+    _at: tuple[int, int] = field(repr=False, compare=False)
+
+    @cached_property
+    def cell(self) -> Cell:
+        """The cell; made where it is asked for."""
+        return self._expansion.cell(*self._at)
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """The cell as its receipt will carry it."""
+        return self._expansion.keymaker.described(self.cell)
 
     @property
     def reason(self) -> str:
@@ -71,66 +90,145 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Expansion:
+    """Makes any cell of a manifest by its block and its number there."""
+
+    blocks: list[Block]
+    keymaker: Keymaker
+
+    def cell(self, block: int, place: int) -> Cell:
+        """The cell with a number that `Block.places` gave."""
+        return self.blocks[block].cell(place)
+
+    def item(self, row: Row) -> Item:
+        """The plan's item of a row of the spool."""
+        key = row.identity.hex() if len(row.identity) == 32 else ""
+        at = row.block, row.place
+        return Item(key, row.name, row.state, row.detail, row.operations, row.kind, row.most, self, at)
+
+
+class Items(Sequence[Item]):
+    """Cells of a plan that fulfil a condition, read from the spool whenever they are gone through."""
+
+    def __init__(self, spool: Spool, expansion: Expansion, where: str, rows: Callable[[], Iterator[Row]]) -> None:
+        self._spool, self._expansion, self._where, self._rows = spool, expansion, where, rows
+
+    @cached_property
+    def _count(self) -> int:
+        return self._spool.count(self._where)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Item]:
+        return map(self._expansion.item, self._rows())
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        """By position; goes through those before it, so that it is for few."""
+        if isinstance(index, slice):
+            return [self[n] for n in range(*index.indices(len(self)))]
+        place = range(len(self))[index]
+        return next(itertools.islice(self, place, None))
+
+
+@dataclass(frozen=True)
 class Plan:
-    """All cells of a manifest, each once, in order.
+    """All cells of a manifest, each once, in order; on disk, so that it may be any number.
 
     Attributes:
-        items: the cells.
+        items: the cells of this shard.
+        everything: those of all shards.
         varying: settings that vary between them.
         orders: labels along each axis in the order written, by name.
         estimate: time, memory and bytes of what is to be rendered.
+        pictures: contents, styles and starts of all cells, each once.
     """
 
-    items: list[Item]
+    items: Items
+    everything: Items
     varying: list[str]
     orders: dict[str, list[str]]
     estimate: Estimate
+    pictures: list[Input]
+    _spool: Spool = field(repr=False)
+    _expansion: Expansion = field(repr=False)
 
-    def to_render(self) -> list[Item]:
-        """Cells that must be rendered."""
-        return [item for item in self.items if item.to_render]
+    def to_render(self, *, backwards: bool = False) -> Items:
+        """Cells that must be rendered: by method, encoder and size, and within those what fits into one batch together.
+
+        A worker that goes through them, from the first or from the last, changes model and canvas least.
+        """
+        rows = partial(self._spool.queued, backwards=backwards)
+        return Items(self._spool, self._expansion, _TO_RENDER, rows)
 
     def reasons(self) -> dict[str, int]:
         """Number of cells by kind of reason."""
-        counted = Counter(item.kind for item in self.items)
-        return {kind: counted[kind] for kind in REASONS if counted[kind]}
+        counted = dict(self._spool.run("SELECT state, count(*) FROM cells WHERE mine GROUP BY state"))
+        return {kind: counted[kind] for kind in REASONS if kind in counted}
+
+    def of_kind(self, kind: str) -> Items:
+        """Cells with one of the `REASONS`."""
+        assert kind in REASONS
+        return _items(self._spool, self._expansion, f"mine AND state = '{kind}'")
+
+    def find(self, key: str) -> Item | None:
+        """The cell with a key, of this shard or another."""
+        row = self._spool.find(bytes.fromhex(key)) if key else None
+        return self._expansion.item(row) if row else None
+
+    @property
+    def operations(self) -> float:
+        """Work of all that is to be rendered."""
+        return sum(operations * count for operations, *_, count in self._spool.costs(_TO_RENDER))
+
+    def encoders(self) -> list[str | dict[str, str]]:
+        """Encoders of what is to be rendered, each once."""
+        return self._spool.encoders(_TO_RENDER)
 
 
-def make(loaded: Loaded, store: Store, ledger: Ledger, *, limit: int | None = None) -> Plan:
+def make(loaded: Loaded, store: Store, *, limit: int | None = None, shard: Shard = WHOLE) -> Plan:
     """Plan a manifest against what an output holds already.
 
     Args:
         loaded: the manifest.
         store: the output.
-        ledger: what it holds.
         limit: plan the first so many cells only.
+        shard: of those, the cells that this run renders.
 
     Raises:
         ManifestError: cells that contradict themselves, too many of them, pictures outside the root.
         WeightsError: an encoder's weights are not to be had.
         StorageError: a root or the output cannot be reached.
     """
-    found = inputs.find(loaded, inputs.pictures_named(loaded), store.url)
-    blocks = cells.blocks(loaded, found)
-    _check_number(loaded, blocks, limit)
-    varying = variation.varying(blocks)
-    named = list(_named(loaded, blocks, varying, limit))
-    done = {key: ledger.receipts[key] for key, _, _, _ in named if key in ledger.receipts}
-    state = dict(faults(done.values(), ledger, store))
-    nearest: Nearest | None = None
-    items = []
-    for key, name, cell, description in named:
-        if bad := next((p for p in cell.pictures if p.fault), None):
-            items.append(Item(key, name, cell, description, "bad input", bad.fault))
-        elif key in done:
-            path = done[key]["picture"]["path"]
-            items.append(Item(key, path if not state[key] else name, cell, description, state[key] or "done"))
-        else:
-            nearest = nearest or Nearest(ledger, {key for key, _, _, _ in named})
-            kind, detail = nearest.reason(description)
-            items.append(Item(key, name, cell, description, kind, detail))
-    todo = [item.cell for item in items if item.to_render]
-    return Plan(items, varying, variation.orders(blocks), estimate(todo, ledger.receipts.values()))
+    with Remembered() as memory:
+        found = inputs.find(loaded, inputs.pictures_named(loaded), store.url, memory)
+        blocks = cells.blocks(loaded, found)
+        _check_number(loaded, blocks, limit)
+        varying = variation.varying(blocks)
+        keymaker = Keymaker(Encoders(loaded.url), loaded.manifest.output.format)
+        expansion, spool = Expansion(blocks, keymaker), Spool()
+        held = holdings.take(store, spool, memory)
+        Filling(loaded, blocks, keymaker, spool, varying, shard).fill(limit)
+        if held:
+            holdings.judge(store, spool, memory)
+    if held:
+        _give_reasons(store, spool, expansion)
+    else:
+        spool.run("UPDATE cells SET state = 'new' WHERE state = ''")
+    spool.line_up(_TO_RENDER)
+    costs = ((Cost(work, most, memory, size), count) for work, most, memory, size, count in spool.costs(_TO_RENDER))
+    receipts = read_many(store, holdings.receipts(spool, _MOST_RATES))
+    mine, everything = (_items(spool, expansion, where) for where in ("mine", "1"))
+    estimated, pictures = altogether(costs, receipts), list(keymaker.inputs.values())
+    return Plan(mine, everything, varying, variation.orders(blocks), estimated, pictures, spool, expansion)
+
+
+def _items(spool: Spool, expansion: Expansion, where: str) -> Items:
+    return Items(spool, expansion, where, partial(spool.rows, where))
 
 
 def _check_number(loaded: Loaded, blocks: list[Block], limit: int | None) -> None:
@@ -140,99 +238,26 @@ def _check_number(loaded: Loaded, blocks: list[Block], limit: int | None) -> Non
         raise loaded.error([Problem(message, loaded.document.place(("jobs",)))])
 
 
-def _named(
-    loaded: Loaded, blocks: Iterable[Block], varying: list[str], limit: int | None
-) -> Iterator[tuple[str, str, Cell, dict[str, Any]]]:
-    """Key, picture name, cell and description of each distinct cell; of equal ones the first."""
-    encoders = Encoders(loaded.url)
-    output = loaded.manifest.output.format
-    seen: set[tuple[str, ...]] = set()
-    for block in blocks:
-        for cell in block:
-            if limit is not None and len(seen) >= limit:
-                return
-            source = encoders.source(cell.settings.encoder)
-            _check_layers(loaded, cell, source.layers)
-            description = described(cell, source, output)
-            key = key_of(description)
-            # a picture that cannot be read has no digest: such cells differ by its name instead
-            unread = [picture.name for picture in cell.pictures if not picture.digest]
-            if (key, *unread) in seen:
-                continue
-            seen.add((key, *unread))
-            name = naming.picture_name(cell, "0" * 12 if unread else key, varying, EXTENSIONS[output])
-            yield "" if unread else key, f"renders/{name}", cell, description
-
-
-def _check_layers(loaded: Loaded, cell: Cell, layers: tuple[str, ...] | None) -> None:
-    used = cell.settings.layers()
-    for name in ("content_layers", "style_layers"):
-        named = [layer for layer in getattr(cell.settings, name) if layer in used]
-        if layers and (missing := [layer for layer in named if layer not in layers]):
-            message = f"{name}: the encoder's weights end with {layers[-1]}, so there is no {missing[0]}"
-            raise loaded.error([Problem(message, loaded.document.place(("defaults", name)))])
-
-
-def check(loaded: Loaded) -> tuple[int, list[str]]:
-    """Check everything about a manifest short of rendering: cells, weights, headers of pictures.
-
-    Args:
-        loaded: the manifest; read leniently, so that what is right about it is looked at too.
-
-    Returns:
-        The number of cells, and a line for each picture that cannot be used.
-
-    Raises:
-        ManifestError: with every mistake, pictures included.
-        WeightsError, StorageError: as `make`.
-    """
-    found = inputs.find(loaded, inputs.pictures_named(loaded), inputs.output_of(loaded))
-    faults = inputs.faulty(found)
-    problems: list[Problem] = []
-    count = 0
-    try:
-        blocks = cells.blocks(loaded, found)
-        count = sum(map(len, blocks))
-        problems += _contradictions(loaded, blocks)
-    except ManifestError as error:
-        problems += error.problems
-    if problems:
-        raise loaded.error([*problems, *faults])
-    return count, [f"{problem.place}: {problem.message}" for problem in faults]
-
-
-def _contradictions(loaded: Loaded, blocks: Iterable[Block]) -> Iterator[Problem]:
-    """What is wrong with single cells, as far as a run would make them."""
-    encoders = Encoders(loaded.url)
-    attempts = itertools.chain.from_iterable(block.attempts() for block in blocks)
-    for attempt in itertools.islice(attempts, _MOST_CHECKED):
-        try:
-            cell = attempt()
-            _check_layers(loaded, cell, encoders.source(cell.settings.encoder).layers)
-            yield from _unfit(loaded, cell)
-        except ManifestError as error:
-            yield from error.problems
-
-
-def _unfit(loaded: Loaded, cell: Cell) -> Iterator[Problem]:
-    """A pyramid that starts beyond the picture, or a canvas with no position left at the deepest layer."""
-    picture, settings = cell.content or cell.style, cell.settings
-    if not (picture and picture.width):
+def _give_reasons(store: Store, spool: Spool, expansion: Expansion) -> None:
+    """Say of each cell that has no state yet whether it is new, or what of it has changed."""
+    if not spool.count("state = ''"):
         return
-    canvases, scales = settings.canvases(picture.width, picture.height), settings.scales
-    longest, least = max(canvases[-1]), smallest_side(settings.layers())
-    side = scales[-1] if isinstance(scales, list) else 0
-    if side > longest:
-        said = f"scales: {side} is larger than {picture.name} at size {settings.size}; expected at most {longest}"
-        yield Problem(said, _named_at(loaded, "scales", "size"))
-    elif low := next((shape for shape in canvases if min(shape) < least), None):
-        said = f"{picture.name} has {low[0]}×{low[1]} pixels at size {max(low)}, too few for the encoder's layers"
-        message = f"{said}: both sides need at least {least}; raise size, or set scales: 1"
-        yield Problem(message, _named_at(loaded, "scales", "size"))
+    keymaker = expansion.keymaker
+
+    def told(at: tuple[int, int]) -> tuple[dict[str, str], dict[str, Any]]:
+        cell = expansion.cell(*at)
+        keymaker.key(cell)
+        return keymaker.facts, keymaker.described(cell)
+
+    nearest = Nearest(_old(store, spool), map(told, holdings.planned(spool, MOST_COMPARED)))
+    reasons = ((*nearest.reason(*told((row.block, row.place))), row.number) for row in spool.rows("state = ''"))
+    spool.change("UPDATE cells SET state = ?, detail = ? WHERE number = ?", reasons)
 
 
-def _named_at(loaded: Loaded, *settings: str) -> Place:
-    """Where the manifest names the first of some settings that it names at all."""
-    places = loaded.document.places
-    found = (place for name in settings for path, place in places.items() if path[-1:] == (name,) and len(path) > 1)
-    return next(found, Place())
+def _old(store: Store, spool: Spool) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+    """Facts and description of finished cells that the manifest does not name."""
+    for receipt in read_many(store, holdings.orphans(spool, MOST_COMPARED)):
+        try:
+            yield facts_of(receipt["cell"]), receipt["cell"]
+        except (KeyError, TypeError, ValueError):
+            continue  # from another version: nothing can be compared with it

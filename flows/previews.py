@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from flows.pictures import Input, Part, read_input
-from flows.plan import Item
 from flows.store import Store, open_store
 from stylecore import images
 from stylecore.errors import StylepressError
@@ -26,18 +25,17 @@ def preview_name(digest: str) -> str:
 
 
 def make(
-    items: Iterable[Item], root: str, store: Store, log: Callable[[str], None], should_stop: Callable[[], bool]
+    pictures: Iterable[Input], root: str, store: Store, log: Callable[[str], None], should_stop: Callable[[], bool]
 ) -> None:
     """Write the previews that are not there yet; metadata of the originals is left behind.
 
     Args:
-        items: cells whose pictures are wanted.
+        pictures: the inputs.
         root: where the pictures lie.
         store: the output.
         log: takes a line for each picture that cannot be shown.
         should_stop: asked before each preview; when true, the rest is left to the next run.
     """
-    pictures = (picture for item in items for picture in item.cell.inputs)
     wanted = {picture.digest: picture for picture in pictures if not any(file.fault for file in picture.pictures)}
     if not wanted:
         return

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from itertools import islice
 
 from flows.plan import Plan
 from flows.store import open_store
 from flows.summary import Summary
 
 _MOST_FAILURES = 20
+_MOST_CELLS = 1000  # lines for people
 _PROGRAM = 400  # MiB that a worker has taken before its first picture: torch, the encoder, Prefect
 _EARLY = {"interrupted": "interrupted: ", "max_failures": "stopped early, more failures than run.max_failures: "}
 
@@ -34,9 +36,11 @@ def of_run(summary: Summary) -> Iterator[str]:
 
 
 def of_plan(plan: Plan, chunks: int) -> Iterator[str]:
-    """Every cell of a plan with its reason, their number, and what rendering them will take."""
-    for item in plan.items:
+    """Cells of a plan with their reasons, their number, and what rendering them will take."""
+    for item in islice(plan.items, _MOST_CELLS):
         yield f"{item.name}  {item.reason}"
+    if len(plan.items) > _MOST_CELLS:
+        yield f"… and {len(plan.items) - _MOST_CELLS:,} more; --json lists all"
     todo, cost = len(plan.to_render()), plan.estimate
     counts = ", ".join(f"{count} {kind}" for kind, count in plan.reasons().items())
     yield f"{len(plan.items)} cells: {counts}; {todo} to render in {chunks} chunk{'' if chunks == 1 else 's'}"
@@ -47,17 +51,24 @@ def of_plan(plan: Plan, chunks: int) -> Iterator[str]:
         yield f"about {_duration(cost.seconds)} of rendering ({how}), {size}, {memory}"
 
 
-def document_of_plan(plan: Plan, chunks: int) -> dict[str, Any]:
-    """The same as plain JSON values: the document of `plan --json`."""
-    return {
+def document_of_plan(plan: Plan, chunks: int) -> Iterator[str]:
+    """The document of `plan --json`, line by line: it may have a million items."""
+    reasons = plan.reasons()
+    head = {
         "cells": len(plan.items),
         "to_render": len(plan.to_render()),
-        "done": sum(item.kind == "done" for item in plan.items),
+        "done": reasons.get("done", 0),
         "chunks": chunks,
-        "reasons": plan.reasons(),
+        "reasons": reasons,
         "estimate": plan.estimate.to_dict(),
-        "items": [{"key": i.key or None, "name": i.name, "reason": i.reason} for i in plan.items],
     }
+    yield json.dumps(head, indent=1).removesuffix("\n}") + ","
+    between = ' "items": ['
+    for item in plan.items:
+        yield between
+        told = {"key": item.key or None, "name": item.name, "reason": item.reason}
+        between = f"{json.dumps(told, ensure_ascii=False)},"
+    yield f"{between.removesuffix(',')}\n ]\n}}"
 
 
 def _duration(seconds: float) -> str:

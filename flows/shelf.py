@@ -63,7 +63,7 @@ def of_plan(plan: Plan, ledger: Ledger, failures: Iterable[dict[str, Any]]) -> S
     reasons = {failure["cell"]: f"{failure['kind']}: {failure['message']}" for failure in failures}
     names = [*PICTURES, *plan.varying]
     cells = []
-    for item in plan.items:
+    for item in plan.everything:
         receipt = ledger.receipts.get(item.key)
         values = {name: naming.label(item.cell, name) for name in names}
         pictures = (("content", item.cell.content), ("style", item.cell.style))

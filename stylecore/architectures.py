@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,13 @@ def convolutions_of(encoder: str | Mapping[str, str]) -> list[Convolution]:
 
 def layers_of(encoder: str | Mapping[str, str]) -> list[str]:
     """Names of the layers an encoder offers, from the picture upwards; the shipped one ends with relu5_1."""
-    layers = _architecture_of(encoder).layers()
-    return layers[: layers.index("relu5_1") + 1] if encoder == "vgg19" else layers
+    return list(_offered(_architecture_of(encoder), encoder == "vgg19"))
+
+
+@cache
+def _offered(architecture: Architecture, shipped: bool) -> tuple[str, ...]:
+    layers = architecture.layers()
+    return tuple(layers[: layers.index("relu5_1") + 1] if shipped else layers)
 
 
 def smallest_side(layers: Iterable[str]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from stylecore.errors import StylepressError
@@ -29,7 +29,7 @@ class UnsafeNameError(StorageError, ValueError):
     kind = "unsafe-name"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One stored file.
 
@@ -37,11 +37,13 @@ class Entry:
         name: relative to the store, parts separated by `/`.
         size: bytes.
         token: opaque; differs whenever the bytes were changed. It may also change when they were not.
+        settled: whether a later change is sure to change the token: clocks of file systems tick every few milliseconds.
     """
 
     name: str
     size: int
     token: str
+    settled: bool = field(default=True, compare=False)
 
 
 class Store(Protocol):
@@ -54,6 +56,10 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """Where the store is, as it was given."""
+
+    @property
+    def address(self) -> str:
+        """Where the store is, in words that mean no other store to any process of this machine; holds no secrets."""
 
     def read(self, name: str) -> bytes:
         """The bytes stored under `name`; raises `FileNotFoundError` where there are none."""

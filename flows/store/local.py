@@ -16,6 +16,7 @@ from pathlib import Path
 from flows.store.interface import Entry, StorageError, UnsafeNameError, check_name, check_prefix
 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+_TICK = 3 * 10**9  # nanoseconds; those of file systems are shorter, except for FAT's 2 s
 _YOUNG = 2.0  # seconds; a new temporary file may not carry its writer's lock yet
 
 _DENIED = "permission is denied; change the rights of the folder or choose another one"
@@ -50,6 +51,11 @@ class LocalStore:
         self.url = url
         self.root = Path(root).absolute()  # a worker process may have another current folder
         self.confine = confine
+
+    @property
+    def address(self) -> str:
+        """See `Store.address`."""
+        return os.path.realpath(self.root)
 
     def read(self, name: str) -> bytes:
         """See `Store.read`; never opens a FIFO or a device."""
@@ -127,9 +133,11 @@ class LocalStore:
         return f"{self.url.rstrip('/')}/{name}"
 
     def _inside(self, name: str, path: Path) -> Path:
-        """The path with its links followed, refused where that leads out of the root."""
+        """The path; where links are confined with its links followed, refused where that leads out of the root."""
+        if not self.confine:
+            return path
         real = Path(os.path.realpath(path))
-        if self.confine and not real.is_relative_to(os.path.realpath(self.root)):
+        if not real.is_relative_to(os.path.realpath(self.root)):
             raise UnsafeNameError(
                 f"{self.child(name)} is a symbolic link, or lies behind one, that leads out of {self.url}; "
                 "put a copy of the file there instead, or name the other folder as the root"
@@ -157,21 +165,24 @@ class LocalStore:
         try:
             status = folder.stat()
             with os.scandir(folder) as scan:
-                items = sorted(scan, key=lambda item: item.name + "/" * item.is_dir())
+                items = sorted((item.name + "/" * item.is_dir(), item) for item in scan)
         except (FileNotFoundError, NotADirectoryError):
             return
         identity = (status.st_dev, status.st_ino)
-        for item in [] if identity in above else items:
+        for sorted_by, item in [] if identity in above else items:
             name = base + item.name
             if item.name.startswith(".") or not name.startswith(prefix):
                 continue
             outside = self.confine and item.is_symlink() and not self._leads_inside(item.path)
-            if item.is_dir():
+            if sorted_by.endswith("/"):
                 if not outside:
                     yield from self._walk(Path(item.path), f"{name}/", prefix, above | {identity})
             elif outside or item.is_file():
-                with suppress(FileNotFoundError):
-                    yield _entry(name, item.stat(follow_symlinks=not outside))
+                try:
+                    status = item.stat(follow_symlinks=not outside)
+                except FileNotFoundError:
+                    continue
+                yield _entry(name, status)
 
     def _leads_inside(self, path: str) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root))
@@ -193,7 +204,7 @@ def _entry(name: str, status: os.stat_result) -> Entry:
     # The clock behind a file's times ticks every few milliseconds, and tools can set its mtime back: the inode tells
     # apart two replacements within one tick, ctime cannot be set.
     token = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-    return Entry(name, status.st_size, token)
+    return Entry(name, status.st_size, token, time.time_ns() - status.st_ctime_ns > _TICK)
 
 
 @contextmanager

@@ -41,6 +41,13 @@ class S3Store:
         self.multipart_threshold = multipart_threshold
         self.page_size = page_size
 
+    @property
+    def address(self) -> str:
+        """See `Store.address`; connects, so that the server is known."""
+        with self._translated("read"):
+            self._client  # noqa: B018 - made here
+        return f"{self._endpoint()}/{self.bucket}/{self.prefix}"
+
     def read(self, name: str) -> bytes:
         """See `Store.read`."""
         with self._translated("read", name):

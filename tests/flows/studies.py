@@ -10,7 +10,6 @@ from pathlib import Path
 from PIL import Image
 
 from flows import batch, cells, inputs, plan
-from flows.receipts import read_ledger
 from flows.store import open_store
 
 COLOURS = {"photos/a.png": "red", "photos/b.png": "green", "styles/x.png": "blue", "styles/y.png": "gold"}
@@ -54,7 +53,7 @@ def cells_of(loaded):
 def planned(loaded, out, **options):
     """The plan of a manifest against what a folder holds."""
     store = open_store(out, confine=False)
-    return plan.make(loaded, store, read_ledger(store), **options)
+    return plan.make(loaded, store, **options)
 
 
 def finish(items, out, *, seconds=2.0):

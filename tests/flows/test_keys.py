@@ -133,6 +133,7 @@ def test_content_and_style_are_told_apart(folder):
 
 
 OTHER = {
+    "spectral_exponent": 1.0,
     "pooling": "average",
     "padding": "zero",
     "init": "noise",

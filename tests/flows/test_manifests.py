@@ -9,7 +9,7 @@ import pytest
 import runs
 from PIL import Image
 
-from flows import batch, plan
+from flows import batch, checking
 
 FOLDER = Path(__file__).parents[2] / "manifests"
 LITERATURE = sorted(FOLDER.glob("literature/*.yaml"))
@@ -38,7 +38,7 @@ def test_every_figure_is_there():
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_has_no_mistakes(path):
-    count, faults = plan.check(batch.read_manifest(str(path), lenient=True))
+    count, faults = checking.check(batch.read_manifest(str(path), lenient=True))
     assert faults == []
     assert count == CELLS.get(path.stem, count)
 

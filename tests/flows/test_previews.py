@@ -63,5 +63,5 @@ def test_an_error_of_the_renders_comes_through(tmp_path):
 
 def test_they_can_be_left_to_the_next_run(tmp_path):
     prepared = runs.prepared(runs.study(tmp_path), sets=ONE)
-    previews.make(prepared.plan.items, str(tmp_path), prepared.store, silent, lambda: True)
+    previews.make(prepared.plan.pictures, str(tmp_path), prepared.store, silent, lambda: True)
     assert runs.files(tmp_path / "out") == {}

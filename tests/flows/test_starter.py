@@ -3,7 +3,7 @@
 import pytest
 import runs
 
-from flows import batch, cli, plan, starter
+from flows import batch, checking, cli, starter
 from stylecore.errors import StylepressError
 
 
@@ -12,7 +12,7 @@ def test_its_manifest_passes_check_and_is_commented(tmp_path, capsys):
     manifest = tmp_path / "new/study/manifest.yaml"
     assert str(manifest) in capsys.readouterr().out
     assert cli.run(["check", str(manifest)]) == 0
-    count, faults = plan.check(batch.read_manifest(str(manifest)))
+    count, faults = checking.check(batch.read_manifest(str(manifest)))
     assert (count >= 8, faults) == (True, [])
     assert sum(line.lstrip().startswith("#") for line in manifest.read_text().splitlines()) >= 5
 
@@ -28,7 +28,7 @@ def test_what_its_comments_offer_is_accepted(tmp_path):
     assert len(keys) == 4
     for line in keys:
         name, _, value = line.partition(": ")
-        assert plan.check(batch.read_manifest(str(manifest), [f"jobs.0.{name}={value}"]))[1] == []
+        assert checking.check(batch.read_manifest(str(manifest), [f"jobs.0.{name}={value}"]))[1] == []
 
 
 def test_it_renders(tmp_path):

@@ -1,0 +1,203 @@
+"""What an output holds, as far as a plan must know: found by listing, and by reading only what is not remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain, islice
+from typing import Any, TypeVar
+
+from flows.receipts import extras_of, parsed, receipt_name
+from flows.remembered import Remembered, unchanged
+from flows.spool import Spool
+from flows.store import Entry, Store
+
+Answer = TypeVar("Answer")
+READERS = 16
+"""Files read at a time: enough to hide the latency of a bucket; a local disk does not mind."""
+_AT_A_TIME = 20
+_PAGE = 2000  # files looked at before what was found is kept
+_LARGEST = 2**63 - 1
+_STATE = """
+UPDATE cells SET state = coalesce((
+  SELECT CASE
+    WHEN pictures.name IS NULL THEN 'picture missing'
+    WHEN pictures.bytes IS NOT receipts.bytes THEN 'picture altered'
+    WHEN receipts.etag <> '' AND receipts.etag = pictures.token THEN 'done'
+    WHEN pictures.sha256 IS NULL THEN 'picture missing'
+    WHEN pictures.sha256 = receipts.sha256 THEN 'done'
+    ELSE 'picture altered'
+  END
+  FROM receipts LEFT JOIN pictures ON pictures.name = receipts.path WHERE receipts.key = cells.identity
+), '') WHERE state = ''
+"""
+_RENAMED = """
+UPDATE cells SET name = (SELECT path FROM receipts WHERE key = cells.identity)
+WHERE state = 'done' AND name <> (SELECT path FROM receipts WHERE key = cells.identity)
+"""
+_UNREAD = """
+SELECT pictures.name, pictures.bytes, pictures.token, pictures.settled
+FROM cells JOIN receipts ON receipts.key = cells.identity JOIN pictures ON pictures.name = receipts.path
+WHERE pictures.sha256 IS NULL AND pictures.bytes = receipts.bytes
+  AND NOT (receipts.etag <> '' AND receipts.etag = pictures.token)
+"""
+
+
+def take(store: Store, spool: Spool, memory: Remembered) -> int:
+    """List an output's receipts and pictures into a spool.
+
+    Returns:
+        The number of receipts.
+
+    Raises:
+        StorageError: the storage cannot be reached.
+    """
+    count = 0
+    receipts = (entry for entry in store.list("receipts/") if entry.name.endswith(".json"))
+    with ThreadPoolExecutor(READERS) as pool:
+        read = partial(_read_receipt, store)
+        for page in _found("receipt", store, receipts, memory, read, pool):
+            rows = ((as_key(entry.name[12:-5]), *json.loads(known)) for entry, known in page if known)
+            count += spool.fill("receipts", rows)
+    if count:
+        waiting = memory.recall("picture", store, store.list("renders/"))
+        while listed := list(islice(waiting, _PAGE)):
+            spool.fill("pictures", ((e.name, e.size, e.token, e.settled, known) for e, known in listed))
+    return count
+
+
+def judge(store: Store, spool: Spool, memory: Remembered) -> None:
+    """Tell the state of each cell in a spool that has a receipt: `done`, or what is wrong with its picture.
+
+    Pictures that are not remembered are read and compared with their receipts.
+
+    Raises:
+        StorageError: the storage cannot be reached.
+    """
+    unread = iter([Entry(name, size, token, bool(settled)) for name, size, token, settled in spool.run(_UNREAD)])
+    with ThreadPoolExecutor(READERS) as pool:
+        for page in _found("picture", store, unread, memory, partial(_read_picture, store), pool, recalled=True):
+            spool.change(
+                "UPDATE pictures SET sha256 = ? WHERE name = ?", ((known, entry.name) for entry, known in page)
+            )
+    spool.run(_STATE)
+    _judge_extras(store, spool)
+    spool.run(_RENAMED)
+
+
+def receipts(spool: Spool, most: int) -> list[str]:
+    """Names of receipts in the spool, at most so many."""
+    return [receipt_name(from_key(key)) for (key,) in spool.run("SELECT key FROM receipts LIMIT ?", (most,))]
+
+
+def orphans(spool: Spool, most: int) -> list[str]:
+    """Names of receipts whose cells are not in the spool, at most so many."""
+    unknown = "SELECT key FROM receipts WHERE NOT EXISTS (SELECT 1 FROM cells WHERE identity = key) LIMIT ?"
+    return [receipt_name(from_key(key)) for (key,) in spool.run(unknown, (most,))]
+
+
+def planned(spool: Spool, most: int) -> list[tuple[int, int]]:
+    """Block and place of cells that have a receipt, at most so many, from anywhere."""
+    finished = "SELECT block, place FROM cells JOIN receipts ON key = identity WHERE mine ORDER BY key LIMIT ?"
+    return spool.run(finished, (most,))
+
+
+def as_key(text: str) -> bytes:
+    """A key in half the room; what is no key is kept as it is."""
+    try:
+        return bytes.fromhex(text) if len(text) == 64 and text.isalnum() and text == text.lower() else text.encode()
+    except ValueError:
+        return text.encode()
+
+
+def from_key(key: bytes) -> str:
+    """The text of what `as_key` gave."""
+    return key.hex() if len(key) == 32 else key.decode()
+
+
+def _found(
+    kind: str,
+    store: Store,
+    entries: Iterable[Entry],
+    memory: Remembered,
+    read: Callable[[Entry], tuple[str | None, bool]],
+    pool: ThreadPoolExecutor,
+    *,
+    recalled: bool = False,
+) -> Iterator[list[tuple[Entry, str | None]]]:
+    """Pages of files with what is in them: as it is remembered, or else as it is read, and then kept.
+
+    Args:
+        kind: what is looked for.
+        store: where the files are.
+        entries: the files.
+        memory: what is remembered.
+        read: looks for it in a file; with whether it may be kept.
+        pool: reads side by side.
+        recalled: nothing is remembered of these.
+    """
+    waiting = ((entry, None) for entry in entries) if recalled else memory.recall(kind, store, entries)
+    while page := list(islice(waiting, _PAGE)):
+        unknown = [entry for entry, known in page if known is None]
+        # some at a time: threads that change with every file cost more than they save
+        some = [unknown[first : first + _AT_A_TIME] for first in range(0, len(unknown), _AT_A_TIME)]
+        answers = pool.map(lambda entries: [read(entry) for entry in entries], some)
+        fresh = dict(zip(unknown, chain.from_iterable(answers), strict=True))
+        memory.keep(kind, store, ((e, known) for e, (known, safe) in fresh.items() if safe and known is not None))
+        yield [(entry, fresh[entry][0] if known is None else known) for entry, known in page]
+
+
+def _read_receipt(store: Store, entry: Entry) -> tuple[str | None, bool]:
+    """What a plan must know of a receipt, as JSON text; empty where there is none that can be trusted."""
+    try:
+        data = store.read(entry.name)
+    except FileNotFoundError:
+        return "", False
+    receipt = parsed(data, entry.name)
+    return json.dumps(_short(receipt)) if receipt else "", unchanged(store, entry, data)
+
+
+def _short(receipt: dict[str, Any]) -> list[str | int | None]:
+    """Path, digest, size and tag of a receipt's picture, and its snapshots; a receipt may be anybody's."""
+    picture, extras = receipt["picture"], extras_of(receipt)
+    described = json.dumps([[extra["path"], _size(extra)] for extra in extras]) if extras else None
+    words = _text(picture["path"]), _text(picture.get("sha256"))
+    return [*words, _size(picture), _text(picture.get("etag")), described]
+
+
+def _size(described: dict[str, Any]) -> int:
+    size = described.get("bytes")
+    return size if isinstance(size, int) and 0 <= size <= _LARGEST else -1
+
+
+def _text(value: Any) -> str:
+    """A text that is one in UTF-8 too; empty for all else."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+
+
+def _read_picture(store: Store, entry: Entry) -> tuple[str | None, bool]:
+    """A picture's digest; None where it is gone."""
+    try:
+        data = store.read(entry.name)
+    except FileNotFoundError:
+        return None, False
+    return hashlib.sha256(data).hexdigest(), unchanged(store, entry, data)
+
+
+def _judge_extras(store: Store, spool: Spool) -> None:
+    """Look for the snapshots and animations of cells whose pictures are whole; they are compared by their size."""
+    having = "FROM receipts JOIN cells ON identity = key WHERE extras IS NOT NULL AND state = 'done'"
+    if not (cells := spool.run(f"SELECT number, extras {having}")):
+        return
+    there = {entry.name: entry.size for entry in store.list("snapshots/")}
+    faults = []
+    for number, extras in cells:
+        sizes = [(there.get(path), size) for path, size in json.loads(extras)]
+        if any(found is None for found, _ in sizes):
+            faults.append(("snapshot missing", number))
+        elif any(found != size for found, size in sizes):
+            faults.append(("snapshot altered", number))
+    spool.change("UPDATE cells SET state = ? WHERE number = ?", faults)
