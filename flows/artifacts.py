@@ -38,7 +38,7 @@ def introduce(prepared: Batch, log: Callable[[str], None]) -> None:
 
     def update() -> None:
         with get_client(sync_client=True) as client:
-            client.update_flow_run(runtime.flow_run.id, name=f"render {name} to {to}", tags=tags)
+            client.update_flow_run(runtime.flow_run.id, name=f"render {name} to {to}", tags=list(tags))
 
     _told(update, log)
 

@@ -6,30 +6,15 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 from flows.devices import visible_gpus
+from flows.findings import Finding
 from flows.publish import device_name
 from flows.store import open_store
 from stylecore import weights
 from stylecore.errors import StylepressError
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        what: its name.
-        state: `ok`, `note` (works, but see the text) or `wrong`.
-        text: what was found, and how to mend it.
-    """
-
-    what: str
-    state: str
-    text: str
 
 
 def examine(to: str | None = None) -> Iterator[Finding]:
@@ -38,7 +23,7 @@ def examine(to: str | None = None) -> Iterator[Finding]:
     Args:
         to: an output to try to write to; nothing is left there.
     """
-    checks: list[tuple[str, Callable[[], Finding]]] = [
+    checks: list[tuple[str, Callable[[], Finding | Iterator[Finding]]]] = [
         ("versions", _versions),
         ("devices", _devices),
         ("weights", _weights),
@@ -49,7 +34,8 @@ def examine(to: str | None = None) -> Iterator[Finding]:
     ]
     for name, check in checks:
         try:
-            yield check()
+            found = check()
+            yield from [found] if isinstance(found, Finding) else found
         except StylepressError as error:
             yield Finding(name, "wrong", str(error))
         except Exception as error:  # noqa: BLE001 - a doctor names what is broken, whatever it is
@@ -112,12 +98,16 @@ def _disk() -> Finding:
     return Finding("disk", state, f"{free:.0f} GiB free in the current folder")
 
 
-def _prefect() -> Finding:
+def _prefect() -> Iterator[Finding]:
     from flows import local_prefect
 
     local_prefect.set_defaults()
     from prefect.settings import PREFECT_HOME
 
     if address := local_prefect.server():
-        return Finding("prefect", "ok", f"server at {address} answers")
-    return Finding("prefect", "ok", f"no server is configured: each run starts its own, kept in {PREFECT_HOME.value()}")
+        from flows import prefect_checks
+
+        yield from prefect_checks.examine(local_prefect.without_credentials(address))
+        return
+    home = PREFECT_HOME.value()
+    yield Finding("prefect", "ok", f"no server is configured: each run starts its own, kept in {home}")

@@ -45,6 +45,7 @@ def render_batch(
     engine: str = "local",
     address: str | None = None,
     workers: int | None = None,
+    shard: str | None = None,
 ) -> State[Any]:
     """Render what a manifest asks for and its output lacks.
 
@@ -56,6 +57,7 @@ def render_batch(
         engine: `local`, `dask` or `ray`.
         address: of a running Dask scheduler or Ray head.
         workers: number of workers.
+        shard: `2/4` for the second of four shares of the cells; several runs divide a manifest so.
 
     Returns:
         Completed when every cell is there. Cancelled when the run was interrupted. Failed when some cells failed, when
@@ -63,7 +65,7 @@ def render_batch(
     """
     logger = get_run_logger()
     try:
-        prepared = batch.prepare(manifest, to, overrides or [], limit)
+        prepared = batch.prepare(manifest, to, overrides or [], limit, shard)
         artifacts.introduce(prepared, logger.warning)
         logger.info("%s: %d cells, %s", manifest, len(prepared.plan.items), prepared.plan.reasons())
         summary = _carry_out(prepared, engine, address, workers, logger.info)

@@ -59,7 +59,7 @@ class Watch:
         self.model: Callable[[], float | None] | None = None
         self._lock = threading.Lock()  # the run's file asks from a thread of its own
         self._ended: set[str] = set()  # a chunk that is tried again tells of its finished cells again
-        self._failed = 0
+        self._failed = self._found = 0
         self._running: dict[str, float] = {}
         self._workers: dict[Any, _Worker] = {}
         self._pace = _Pace()
@@ -71,7 +71,7 @@ class Watch:
         Args:
             message: `("step", keys, step, steps, losses, size)`, where it is known followed by a mapping of `worker`
                 (whatever tells workers apart), `device`, `memory` in bytes and `name` of the first cell's picture; or
-                `("done", key, status)`.
+                `("done", key, status)`, the status an outcome's.
         """
         with self._lock:
             if message[0] == "step":
@@ -118,6 +118,7 @@ class Watch:
         if key not in self._ended:
             self._ended.add(key)
             self._failed += status == "failed"
+            self._found += status == "done"
 
     def _finished(self) -> float:
         """Cells that are finished, those at work in part."""
@@ -127,9 +128,9 @@ class Watch:
         """What is known now, as the file of a run under way tells it.
 
         Returns:
-            `rendered` and `failed` in cells, `steps_per_second` of all workers, `left_seconds` (None while nothing is
-            known), and for each of `workers` its `worker` (a device), `cell` (the first of so many `cells`), `step`,
-            `steps`, `size` in pixels, `loss`, `memory_bytes` and `steps_per_second`.
+            `rendered`, `failed` and `skipped` (found there meanwhile) in cells, `steps_per_second` of all workers,
+            `left_seconds` (None while nothing is known), and for each of `workers` its `worker` (a device), `cell` (the
+            first of so many `cells`), `step`, `steps`, `size` in pixels, `loss`, `memory_bytes`, `steps_per_second`.
         """
         left = self.model() if self.model else None
         with self._lock:
@@ -143,7 +144,8 @@ class Watch:
                 pace = self._pace.per_second(finished)
                 left = (self.total - finished) / pace if pace > 0 else None
             return {
-                "rendered": len(self._ended) - self._failed,
+                "rendered": len(self._ended) - self._failed - self._found,
+                "skipped": self._found,
                 "failed": self._failed,
                 "workers": sorted(workers, key=lambda w: str(w["worker"])),
                 "steps_per_second": round(sum(w["steps_per_second"] for w in workers), 2),
@@ -153,7 +155,7 @@ class Watch:
     def told(self) -> tuple[float, str]:
         """Share of the cells that is done, in percent, and the same in words: for logs."""
         seen = self.seen()
-        done = seen["rendered"] + seen["failed"]
+        done = seen["rendered"] + seen["skipped"] + seen["failed"]
         failed = f", {seen['failed']} failed" if seen["failed"] else ""
         words = f"{done} of {self.total} cells{failed}, {seen['steps_per_second']:.1f} steps/s"
         return 100 * done / max(1, self.total), words + left_in_words(seen["left_seconds"])

@@ -61,3 +61,19 @@ def test_a_home_for_prefect_that_cannot_be_made_is_found(tmp_path):
 def test_a_weights_folder_that_is_none_is_found(monkeypatch, tmp_path):
     monkeypatch.setenv("STYLEPRESS_WEIGHTS", str(tmp_path / "none"))
     assert findings()["weights"].state == "wrong"
+
+
+def test_heartbeats_want_a_server_and_say_how_to_have_one(capsys):
+    assert cli.run(["heartbeats"]) == 3
+    said = capsys.readouterr().err
+    assert "prefect server start" in said
+    assert "PREFECT_API_URL" in said
+
+
+def test_no_message_shows_the_password_of_an_address():
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: "http://me:never-shown@127.0.0.1:9/api"}):
+        found = findings()["prefect"]
+    assert "127.0.0.1:9" in found.text
+    assert "never-shown" not in found.text
