@@ -83,9 +83,11 @@ def render_batch(
 def _carry_out(prepared: Batch, engine: str, address: str | None, workers: int | None, log: Any) -> Summary:
     run = prepared.loaded.manifest.run
     display = Display(len(prepared.plan.to_render()))
-    tell = _aloud(artifacts.progress(log))
-    carrier = Carrier(engine, address, workers, run.devices, run.retries, display, log, tell)
-    return batch.carry_out(prepared, carrier, carrier.slots(), log, display.seen)
+    tell = artifacts.progress(log)
+    carrier = Carrier(engine, address, workers, run.devices, run.retries, display, log, _aloud(tell))
+    summary = batch.carry_out(prepared, carrier, carrier.slots(), log, display.seen)
+    tell(*display.told())
+    return summary
 
 
 def _aloud(tell: Callable[[float, str], None]) -> Callable[[float, str], None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -102,15 +103,15 @@ class Watch:
     def _worker(self, identity: Any, device: str, keys: list[str]) -> _Worker:
         """The worker that speaks; what others were said to do with its cells ended when they were lost."""
         found = self._workers.get(identity)
-        if found is None:
-            alike = [w.label for w in self._workers.values() if w.label.split(" ")[0] == device]
-            free = (f"{device} {n}" if n > 1 else device for n in range(1, len(alike) + 2))
-            found = self._workers[identity] = _Worker(next(label for label in free if label not in alike))
-        if keys != found.keys:
-            found.keys = keys
+        if found is None or found.keys != keys:
             for other, worker in list(self._workers.items()):
                 if other != identity and not set(worker.keys).isdisjoint(keys):
                     del self._workers[other]
+        if found is None:
+            taken = {worker.label for worker in self._workers.values()}
+            labels = (f"{device} {n}" if n > 1 else device for n in itertools.count(1))
+            found = self._workers[identity] = _Worker(next(label for label in labels if label not in taken))
+        found.keys = keys
         return found
 
     def _done(self, key: str, status: str) -> None:
@@ -142,7 +143,7 @@ class Watch:
             if left is None:
                 finished = self._finished()
                 pace = self._pace.per_second(finished)
-                left = (self.total - finished) / pace if pace > 0 else None
+                left = max(0.0, self.total - finished) / pace if pace > 0 else None
             return {
                 "rendered": len(self._ended) - self._failed - self._found,
                 "skipped": self._found,
@@ -158,7 +159,9 @@ class Watch:
         done = seen["rendered"] + seen["skipped"] + seen["failed"]
         failed = f", {seen['failed']} failed" if seen["failed"] else ""
         words = f"{done} of {self.total} cells{failed}, {seen['steps_per_second']:.1f} steps/s"
-        return 100 * done / max(1, self.total), words + left_in_words(seen["left_seconds"])
+        if done >= self.total:
+            return 100.0, words
+        return 100 * done / self.total, words + left_in_words(seen["left_seconds"])
 
 
 def cell_name(picture: str) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import runs
+from postgres_server import postgres_binaries, postgres_server
+from prefect_server import Prefect
 
 
 @pytest.fixture(scope="session")
@@ -37,3 +40,14 @@ def study(first, tmp_path):
     folder = tmp_path / "study"
     shutil.copytree(first.folder, folder)
     return SimpleNamespace(folder=folder, manifest=folder / "manifest.yaml", out=folder / "out")
+
+
+@pytest.fixture(scope="session")
+def prefect(tmp_path_factory):
+    """A Prefect server, on PostgreSQL where that is installed, with the project's deployments and a worker."""
+    with ExitStack() as stack:
+        database = stack.enter_context(postgres_server()) if postgres_binaries() else None
+        server = Prefect(tmp_path_factory.mktemp("prefect-server"), database)
+        stack.callback(server.stop)
+        server.start()
+        yield server

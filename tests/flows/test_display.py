@@ -30,7 +30,7 @@ def terminal(monkeypatch):
 
 def step(keys, number, worker=1, name="", loss=3.25):
     who = {"worker": worker, "device": "cpu", "memory": 300 * 2**20, "name": f"renders/{name}--0123456789ab.png"}
-    return ("step", list(keys), number, 4, (loss,), 64, who)
+    return ("step", [keys], number, 4, (loss,), 64, who)
 
 
 def tell(stream, *messages):

@@ -1,115 +1,12 @@
-"""The flows as Prefect runs them: a real server, a process work pool, a worker, deployments from prefect.yaml."""
+"""The flows as deployments run them, on a real server: states, messages, artifacts, logs."""
 
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import httpx
 import pytest
 import runs
-
-ROOT = Path(__file__).parents[2]
-POOL = "render-pool"
-
-
-def prefect_command(*arguments):
-    return [sys.executable, "-m", "prefect", *map(str, arguments)]
-
-
-class Prefect:
-    """A running server with the project's deployments and one worker."""
-
-    def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.api = f"http://127.0.0.1:{port}/api"
-        self.log = folder / "worker.log"
-        self.environment = runs.surroundings(
-            folder / "home",
-            PREFECT_API_URL=self.api,
-            PREFECT_SERVER_ANALYTICS_ENABLED="false",
-            PREFECT_CLI_PROMPT="false",
-            PREFECT_WORKER_QUERY_SECONDS="1",
-            PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            NO_PROXY="127.0.0.1",
-        )
-        self.started = []
-        with (folder / "server.log").open("wb") as log:
-            self._start(log, "server", "start", "--host", "127.0.0.1", "--port", port, "--no-ui")
-        self._wait_until_healthy()
-        self.run("work-pool", "create", POOL, "--type", "process")
-        self.run("deploy", "--all", "--no-prompt")
-        with self.log.open("wb") as log:
-            self._start(log, "worker", "start", "--pool", POOL, "--type", "process", "--limit", 1)
-
-    def _start(self, log, *arguments):
-        process = subprocess.Popen(
-            prefect_command(*arguments),
-            cwd=ROOT,
-            env=self.environment,
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.started.append(process)
-
-    def _wait_until_healthy(self):
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.api}/health", timeout=2, trust_env=False).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.2)
-        raise AssertionError("the Prefect server does not start")
-
-    def run(self, *arguments, check=True):
-        done = subprocess.run(
-            prefect_command(*arguments), cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300
-        )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    def deployment(self, name, *parameters):
-        """Run a deployment and wait for its end; returns the exit code and the last flow run."""
-        options = [part for parameter in parameters for part in ("-p", parameter)]
-        done = self.run("deployment", "run", name, *options, "--watch", check=False)
-        question = {
-            "sort": "EXPECTED_START_TIME_DESC",
-            "limit": 1,
-            "deployments": {"name": {"any_": [name.split("/")[1]]}},
-        }
-        (found,) = self.ask("flow_runs/filter", **question)
-        return done.returncode, found
-
-    def ask(self, path, **question):
-        answer = httpx.post(f"{self.api}/{path}", json=question, timeout=30, trust_env=False)
-        answer.raise_for_status()
-        return answer.json()
-
-    def stop(self):
-        for process in reversed(self.started):
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-@pytest.fixture(scope="module")
-def prefect(tmp_path_factory):
-    server = None
-    try:
-        server = Prefect(tmp_path_factory.mktemp("prefect-server"))
-        yield server
-    finally:
-        if server:
-            server.stop()
+from prefect_server import ROOT, SECRET
 
 
 @pytest.mark.slow
@@ -121,8 +18,12 @@ def test_a_deployment_renders_a_manifest_and_tells_of_it(prefect, tmp_path):
     assert len(runs.receipts(out)) == 2
     assert len(runs.files(out, "runs")) == 1
 
-    artifacts = {a["key"]: a for a in prefect.ask("artifacts/filter", flow_runs={"id": {"any_": [run["id"]]}})}
+    assert run["name"] == f"render two photographs to {out}"
+    assert {"stylepress", "manifest:two photographs", f"output:{out}"} <= set(run["tags"])
+    artifacts = prefect.artifacts(run)
     assert "2 rendered" in artifacts["render-summary"]["data"]
+    assert artifacts["render-progress"]["data"] == 100
+    assert "render-failures" not in artifacts
     assert (out / "gallery/index.html").as_uri() in artifacts["gallery"]["data"]
     tasks = prefect.ask("task_runs/filter", flow_runs={"id": {"any_": [run["id"]]}})
     assert {task["state"]["type"] for task in tasks} == {"COMPLETED"}
@@ -158,11 +59,31 @@ def test_failed_cells_fail_a_flow_run_and_are_in_its_summary(prefect, tmp_path):
     assert code != 0
     assert (run["state"]["type"], len(runs.receipts(out))) == ("FAILED", 1)
     assert run["state"]["message"] == "1 rendered, 0 already there, 1 failed of 2 cells"
-    (summary,) = prefect.ask(
-        "artifacts/filter", artifacts={"key": {"any_": ["render-summary"]}}, limit=1, sort="CREATED_DESC"
-    )
-    assert "photos/tower.png" in summary["data"]
+    artifacts = prefect.artifacts(run)
+    assert "1 failed" in artifacts["render-summary"]["data"]
+    (row,) = json.loads(artifacts["render-failures"]["data"])
+    assert row["cell"].startswith("renders/The-b-Tower-b-co--blocks")
+    assert "photos/tower.png" in row["message"]
     assert "Traceback" not in prefect.log.read_text()[begins:]
+
+
+@pytest.mark.slow
+def test_no_log_of_a_failing_run_shows_a_secret(prefect, tmp_path, s3):
+    manifest, secret = runs.study(tmp_path), "never-shown-0123456789"
+    environment = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    environment |= {"AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": s3.endpoint.replace("//", f"//me:{secret}@")}
+    variables = f"env={json.dumps(environment)}"
+    prefect.run(
+        *("deployment", "run", "render-batch/adhoc", "-p", f"manifest={manifest}", "-p", f"to=s3://{s3.bucket}/x"),
+        *("--job-variable", variables, "--watch"), check=False,
+    )  # fmt: skip
+    run = prefect.flow_runs("render-batch/adhoc")[0]
+    assert (run["state"]["type"], s3.bucket in run["state"]["message"]) == ("FAILED", True)
+    logs = prefect.ask("logs/filter", logs={"flow_run_id": {"any_": [run["id"]]}})
+    said = json.dumps([logs, run["state"], list(prefect.artifacts(run).values())]) + prefect.log.read_text()
+    assert s3.bucket in json.dumps(logs)
+    for hidden in (secret, s3.secret_key, SECRET, *([prefect.password] if prefect.password else [])):
+        assert hidden not in said
 
 
 def test_deployments_are_those_of_the_contract():
