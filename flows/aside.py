@@ -10,7 +10,7 @@ from typing import Generic, Self, TypeVar
 
 Answer = TypeVar("Answer")
 
-THREADS = 4
+THREADS = 8
 """Calls at a time: storage far away answers late, and while it does nothing is computed."""
 MOST_CALLS = 2 * THREADS
 """Calls that are made and not finished."""

@@ -217,6 +217,9 @@ class _Carrying:
         if isinstance(said, StorageError):
             why = "its way to the storage"
         self.carrier.log(f"{worker}: {why}")
+        if isinstance(said, BaseException) and self.engine.gone(said):
+            self._take_published(chunk)
+            raise EngineError(f"the {self.carrier.engine} cluster has gone away ({why}); what is finished stays")
         self._lose(worker, chunk, why)
         self.engine.renew(worker)
 

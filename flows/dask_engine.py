@@ -112,6 +112,10 @@ class DaskEngine:
     def renew(self, worker: str) -> None:
         """See `Engine.renew`: Dask's nannies do that, and the new process is another worker."""
 
+    def gone(self, error: BaseException) -> bool:  # noqa: ARG002 - there is none
+        """See `Engine.gone`."""
+        return False
+
     def heard(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """See `Engine.heard`: workers of a cluster say nothing on the way."""
         return iter(())

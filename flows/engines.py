@@ -43,6 +43,9 @@ class Engine(Protocol):
     def renew(self, worker: str) -> None:
         """Replace a worker that was lost, or whose device may be in disorder, where that is ours to do."""
 
+    def gone(self, error: BaseException) -> bool:
+        """Whether an error of a future says that all workers are lost, and none will come."""
+
     def heard(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """What workers have said since the last time, each with the worker's name."""
 

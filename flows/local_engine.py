@@ -101,6 +101,10 @@ class LocalEngine:
         if place := self._places.pop(worker, None):
             place.close()
 
+    def gone(self, error: BaseException) -> bool:  # noqa: ARG002 - there is none
+        """See `Engine.gone`."""
+        return False
+
     def heard(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """See `Engine.heard`."""
         for worker, place in self._places.items():

@@ -10,7 +10,8 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,11 +118,19 @@ class Publisher:
 
     def _extras(self, key: str, name: str, cell: dict[str, Any], result: Result) -> tuple[list[Extra], Extra | None]:
         """A result's snapshots and its animation, encoded."""
+        if not result.snapshots:
+            return [], None
         # a snapshot names its cell, but not how to make it: that would make the picture
         said = carried(key, cell, "none" if self.embed == "none" else "key")
         wanted = cell["settings"].get("animation")
         animation = snapshots.animated(result, name, wanted) if wanted else None
         return snapshots.encoded(result, name, self.format, said), animation
+
+
+@cache
+def version(package: str) -> str:
+    """Version of an installed package; looking it up takes longer than writing a small picture."""
+    return version_of(package)
 
 
 def carried(key: str, cell: dict[str, Any], embed: str) -> str | None:

@@ -85,6 +85,12 @@ class RayEngine:
     def renew(self, worker: str) -> None:
         """See `Engine.renew`: Ray starts processes as it needs them."""
 
+    def gone(self, error: BaseException) -> bool:
+        """See `Engine.gone`."""
+        from ray.exceptions import LocalRayletDiedError, RaySystemError
+
+        return isinstance(error, LocalRayletDiedError | RaySystemError | ConnectionError)
+
     def heard(self) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """See `Engine.heard`: workers of a cluster say nothing on the way."""
         return iter(())
