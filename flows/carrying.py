@@ -31,6 +31,7 @@ from flows.worker import render_chunk, warm_up
 _TELL = 30.0  # seconds between words on progress
 _POLL = 0.2  # seconds between looks at progress, at who is there, and at the wish to stop
 _ALONE = 60.0  # seconds that a cluster may be without any worker
+_ANSWER = 60.0  # seconds that the answer to a finished task may take
 _LEAVE = 60.0  # seconds that workers which read the run's file have to end, before they are left behind
 
 
@@ -207,7 +208,8 @@ class _Carrying:
     def _collect(self, worker: str, future: Any, chunk: Chunk) -> None:
         """Take the answer to a chunk, or what goes for one."""
         try:
-            said = future.result(raise_on_failure=False)
+            # a cluster may lose an answer with the worker that has given it
+            said = future.result(timeout=_ANSWER, raise_on_failure=False)
         except Exception as error:  # noqa: BLE001 - a broken pool or cluster raises whatever its library chose
             said = error
         if isinstance(said, str):

@@ -72,7 +72,7 @@ class RayEngine:
                 raise EngineError(f"the ray cluster has gone away: {type(error).__name__}") from None
             gpus, processors = int(there.get("GPU", 0)), int(there.get("CPU", 1))
             self._asks = {"num_gpus": 1} if gpus else self._on_cpu
-            self._slots = self._count or gpus or processors
+            self._slots = self._count or max(self._slots, gpus or processors)  # Ray itself waits where there are fewer
         return {f"ray {number + 1}" for number in range(self._slots)}
 
     def submit(self, worker: str, task: Any, parameters: dict[str, Any]) -> Any:  # noqa: ARG002 - Ray chooses the process

@@ -205,6 +205,13 @@ class TestStopping:
         assert len(seen) == SMALL["steps"]
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_cells_that_are_not_wanted_when_their_turn_comes_are_left_out(batch):
+    cells = [light(seed=n) for n in range(3)]
+    kept = render(cells, device="cpu", batch=batch, wanted=lambda index: index != 1)
+    assert [result.index for result in kept] == [0, 2]
+
+
 @pytest.mark.parametrize("error", [KeyError, RuntimeError, MemoryError, StylepressError])
 @pytest.mark.parametrize("callback", ["on_step", "should_stop"])
 def test_a_fault_of_a_callers_own_function_is_the_callers(error, callback):
