@@ -26,6 +26,7 @@ NAMES = {
     "grid": "grid",
     "memory": "memory",
     "overhead": "overhead",
+    "planning": "planning",
 }
 _PAGES = {"cpu": "speed.md", "cuda": "speed-cuda.md"}
 _HEAD = (

@@ -1,0 +1,114 @@
+"""What planning takes: seconds and memory of `stylepress plan`, with nothing finished and with everything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.end_to_end import STYLEPRESS
+from benchmarks.report import Report, table
+from benchmarks.scene import Scene
+from stylecore.errors import StylepressError
+
+_MANIFEST = """\
+version: 1
+name: many
+inputs: {{content: ["sample:coffee", "sample:cat"], style: ["sample:brush-strokes", "sample:waves"]}}
+jobs: [{{grid: {{style_weight: {{logspace: [1, 1.0e6, {weights}]}}, seed: {{range: [0, 10, 1]}}}}}}]
+output: {{to: out}}
+run: {{max_cells: 100000000}}
+"""
+_SIZES = (10_000, 100_000, 1_000_000)
+_MOST_FINISHED = 100_000  # receipts and pictures are two files a cell
+_SETTLED = 4.0  # seconds after which a file counts as one that is no longer written
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """Wall seconds and peak memory in MB of a command."""
+
+    seconds: float
+    megabytes: float
+
+
+def run(scene: Scene) -> Report:
+    """One table, a row for each number of cells."""
+    if not STYLEPRESS.exists():
+        raise StylepressError("planning: there is no command `stylepress` beside this Python: pip install -e '.[test]'")
+    rows = []
+    for cells in (1000,) if scene.quick else _SIZES:
+        folder = Path(tempfile.mkdtemp(prefix="stylepress-benchmark-"))
+        try:
+            rows.append(_row(folder, cells))
+        finally:
+            shutil.rmtree(folder)
+    said = (
+        "`stylepress plan`, start-up and the count of chunks among it: 2 contents × 2 styles × a grid of two settings. "
+        "First nothing is finished. Then every cell has a receipt (60 points of loss, 4 kB) and a small file for its "
+        "picture, made by the benchmark; the first plan of that reads all of them and the next ones what a listing "
+        "tells. Memory is the process's peak."
+    )
+    head = ["cells", "nothing finished, s", "MB", "all finished, first look, s", "MB", "again, s", "MB", "× the first"]
+    return Report("Planning", said + "\n\n" + table(head, rows))
+
+
+def _row(folder: Path, cells: int) -> list[str]:
+    manifest = folder / "many.yaml"
+    manifest.write_text(_MANIFEST.format(weights=cells // 40))
+    first = _plan(folder)
+    told = [f"{cells:,}", *_said(first)]
+    if cells > _MOST_FINISHED:
+        return [*told, *["–"] * 5]
+    _finish(manifest, folder / "out")
+    time.sleep(_SETTLED)
+    look, again = _plan(folder), min((_plan(folder) for _ in range(2)), key=lambda taken: taken.seconds)
+    return [*told, *_said(look), *_said(again), f"{again.seconds / first.seconds:.2f}"]
+
+
+def _said(taken: _Taken) -> list[str]:
+    return [f"{taken.seconds:.1f}", f"{taken.megabytes:.0f}"]
+
+
+def _plan(folder: Path) -> _Taken:
+    environment = {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
+    began = time.perf_counter()
+    command = [str(STYLEPRESS), "plan", str(folder / "many.yaml")]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    if status:
+        sys.exit("stylepress plan failed")
+    return _Taken(seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 2**20))
+
+
+def _finish(manifest: Path, out: Path) -> None:
+    """Leave for each cell of a manifest a receipt and a small file as its picture."""
+    from flows import batch, plan
+    from flows.receipts import encoded, receipt_name
+    from flows.store import open_store
+
+    (out / "renders").mkdir(parents=True)
+    for number in range(256):
+        (out / "receipts" / f"{number:02x}").mkdir(parents=True)
+    curve = [[step, 1 / step] for step in range(1, 61)]
+    for item in plan.make(batch.read_manifest(str(manifest)), open_store(out / "none")).items:
+        data = item.name.encode()
+        (out / item.name).write_bytes(data)
+        picture = {"path": item.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "format": "png"}
+        receipt = {
+            "schema": 1,
+            "key": item.key,
+            "cell": item.described,
+            "picture": {**picture, "width": 512, "height": 512},
+            "result": {"losses": {"total": 1.0}, "curve": curve, "steps": 300, "stop_reason": "steps"},
+            "timing": {"render": 2.0},
+            "attempts": 1,
+        }
+        (out / receipt_name(item.key)).write_bytes(encoded(receipt))
