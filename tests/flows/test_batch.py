@@ -10,7 +10,7 @@ import pytest
 import runs
 import yaml
 
-from flows import batch
+from flows import batch, live
 from flows.store import StorageError
 from flows.summary import root_seen_from
 from flows.worker import Outcome
@@ -114,6 +114,29 @@ def test_too_many_failures_end_a_run_early_with_1(tmp_path, allowed, done):
     assert (summary.remaining, summary.exit_code) == (4 - done, 1)
     assert summary.stopped == ("max_failures" if done < 4 else "")
     assert json.loads((tmp_path / "out/runs" / f"{summary.run}.json").read_text())["failed"] == len(summary.failures)
+
+
+def test_what_another_run_has_rendered_meanwhile_counts_as_there_before(tmp_path):
+    def carry(work, take, stop):  # noqa: ARG001 - the signature of a carry
+        for order in (order for chunk in work for order in chunk.orders):
+            take(Outcome(order.key, order.name, "done"))
+
+    summary = batch.carry_out(runs.prepared(runs.study(tmp_path)), carry, 1, lambda _: None)
+    assert (summary.rendered, summary.skipped, summary.remaining, summary.exit_code) == (0, 4, 0, 0)
+
+
+def test_the_later_of_two_runs_begins_with_the_last_cell(tmp_path):
+    earlier, later = (runs.prepared(runs.study(tmp_path)) for _ in range(2))
+    earlier.summary.run, later.summary.run = "20260101T000000Z-aaaa", "20260101T000001Z-aaaa"
+    keys = {}
+    with live.kept(earlier.store, earlier.summary), live.kept(later.store, later.summary):
+        for run in (earlier, later):
+            work = batch.make_chunks(run, 1)
+            assert work.shared()
+            keys[run.summary.run] = [order.key for chunk in work for order in chunk.orders]
+    first, second = keys.values()
+    assert second == first[::-1]
+    assert not batch.make_chunks(earlier, 1).shared(), "both have ended"
 
 
 def test_storage_that_fails_ends_a_run_and_keeps_what_is_published(study):
