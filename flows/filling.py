@@ -12,6 +12,7 @@ from typing import Any
 from flows import naming
 from flows.cells import Block, Cell
 from flows.estimate import cost
+from flows.holdings import Held
 from flows.keymaker import Keymaker
 from flows.manifest import Loaded
 from flows.shards import Shard
@@ -34,6 +35,7 @@ class Filling:
         spool: where to write.
         varying: settings that picture names tell.
         shard: whose cells are this run's.
+        held: keys that the output has receipts of; pictures of these have names already.
     """
 
     loaded: Loaded
@@ -42,6 +44,7 @@ class Filling:
     spool: Spool
     varying: list[str]
     shard: Shard
+    held: Held
     _batches: dict[str, int] = field(default_factory=dict)
     _kinds: dict[str, int] = field(default_factory=dict)
     _fits: dict[bytes, int] = field(default_factory=dict)
@@ -61,7 +64,6 @@ class Filling:
             left = None if left is None else left - written
 
     def _cells(self) -> Iterator[tuple[Any, ...]]:
-        extension = EXTENSIONS[self.loaded.manifest.output.format]
         for number, block in enumerate(self.blocks):
             for place in block.places():
                 cell = block.cell(place)
@@ -70,11 +72,22 @@ class Filling:
                 if look.unread:  # no digest: such cells differ by the pictures' names instead
                     names = (name.encode(errors="surrogatepass") for name in look.unread)
                     identity, shown = b"\0".join([identity, *names]), "0" * 12
-                name = f"renders/{naming.picture_name(cell, shown, self.varying, extension)}"
                 state = "bad input" if look.fault else ""
+                name = None if identity in self.held else self._name(cell, shown)
                 mine = self.shard.has(identity)
                 self._rows += 1
                 yield self._rows, identity, name, number, place, self._batch(cell), mine, state, look.fault
+
+    def name_the_rest(self) -> None:
+        """Write the names of pictures that are not there, though their receipts are."""
+        unnamed = self.spool.rows("name IS NULL AND state <> 'done'")
+        cells = ((self.blocks[row.block].cell(row.place), row) for row in unnamed)
+        names = ((self._name(cell, row.identity.hex()), row.number) for cell, row in cells)
+        self.spool.change("UPDATE cells SET name = ? WHERE number = ?", names)
+
+    def _name(self, cell: Cell, key: str) -> str:
+        extension = EXTENSIONS[self.loaded.manifest.output.format]
+        return f"renders/{naming.picture_name(cell, key, self.varying, extension)}"
 
     def _batch(self, cell: Cell) -> int:
         """Number of the cell's batch: of what it shares with all others that cost the same."""

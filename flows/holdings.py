@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -34,39 +36,52 @@ UPDATE cells SET state = coalesce((
   FROM receipts LEFT JOIN pictures ON pictures.name = receipts.path WHERE receipts.key = cells.identity
 ), '') WHERE state = ''
 """
-_RENAMED = """
-UPDATE cells SET name = (SELECT path FROM receipts WHERE key = cells.identity)
-WHERE state = 'done' AND name <> (SELECT path FROM receipts WHERE key = cells.identity)
-"""
+_OF_CELLS = "cells JOIN receipts ON receipts.key = cells.identity JOIN pictures ON pictures.name = receipts.path"
 _UNREAD = """
-SELECT pictures.name, pictures.bytes, pictures.token, pictures.settled
-FROM cells JOIN receipts ON receipts.key = cells.identity JOIN pictures ON pictures.name = receipts.path
-WHERE pictures.sha256 IS NULL AND pictures.bytes = receipts.bytes
+pictures.sha256 IS NULL AND pictures.bytes = receipts.bytes
   AND NOT (receipts.etag <> '' AND receipts.etag = pictures.token)
 """
 
 
-def take(store: Store, spool: Spool, memory: Remembered) -> int:
-    """List an output's receipts and pictures into a spool.
+class Held:
+    """The keys that an output holds receipts of, in eight bytes each; one in 2⁶⁴ others is taken for one of them."""
 
-    Returns:
-        The number of receipts.
+    def __init__(self) -> None:
+        self._starts = array("Q")  # in order, as receipts are listed
+
+    def add(self, key: bytes) -> None:
+        """Add a key that is larger than all before; others are not found again."""
+        self._starts.append(int.from_bytes(key[:8]))
+
+    def __contains__(self, key: bytes) -> bool:
+        start = int.from_bytes(key[:8])
+        place = bisect_left(self._starts, start)
+        return place < len(self._starts) and self._starts[place] == start
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+
+def take(store: Store, spool: Spool, memory: Remembered) -> Held:
+    """List an output's receipts and pictures into a spool.
 
     Raises:
         StorageError: the storage cannot be reached.
     """
-    count = 0
+    held = Held()
     receipts = (entry for entry in store.list("receipts/") if entry.name.endswith(".json"))
     with ThreadPoolExecutor(READERS) as pool:
         read = partial(_read_receipt, store)
         for page in _found("receipt", store, receipts, memory, read, pool):
-            rows = ((as_key(entry.name[12:-5]), *json.loads(known)) for entry, known in page if known)
-            count += spool.fill("receipts", rows)
-    if count:
+            rows = [(as_key(entry.name[12:-5]), *json.loads(known)) for entry, known in page if known]
+            spool.fill("receipts", rows)
+            for key, *_ in rows:
+                held.add(key)
+    if held:
         waiting = memory.recall("picture", store, store.list("renders/"))
         while listed := list(islice(waiting, _PAGE)):
             spool.fill("pictures", ((e.name, e.size, e.token, e.settled, known) for e, known in listed))
-    return count
+    return held
 
 
 def judge(store: Store, spool: Spool, memory: Remembered) -> None:
@@ -77,7 +92,10 @@ def judge(store: Store, spool: Spool, memory: Remembered) -> None:
     Raises:
         StorageError: the storage cannot be reached.
     """
-    unread = iter([Entry(name, size, token, bool(settled)) for name, size, token, settled in spool.run(_UNREAD)])
+    columns = "pictures.name, pictures.bytes, pictures.token, pictures.settled"
+    anything = spool.run("SELECT 1 FROM pictures WHERE sha256 IS NULL LIMIT 1")
+    pages = spool.pages(_OF_CELLS, "cells.number", columns, _UNREAD) if anything else iter(())
+    unread = (Entry(name, size, token, bool(settled)) for page in pages for _, name, size, token, settled in page)
     with ThreadPoolExecutor(READERS) as pool:
         for page in _found("picture", store, unread, memory, partial(_read_picture, store), pool, recalled=True):
             spool.change(
@@ -85,7 +103,6 @@ def judge(store: Store, spool: Spool, memory: Remembered) -> None:
             )
     spool.run(_STATE)
     _judge_extras(store, spool)
-    spool.run(_RENAMED)
 
 
 def receipts(spool: Spool, most: int) -> list[str]:
@@ -108,9 +125,10 @@ def planned(spool: Spool, most: int) -> list[tuple[int, int]]:
 def as_key(text: str) -> bytes:
     """A key in half the room; what is no key is kept as it is."""
     try:
-        return bytes.fromhex(text) if len(text) == 64 and text.isalnum() and text == text.lower() else text.encode()
+        key = bytes.fromhex(text)
     except ValueError:
         return text.encode()
+    return key if len(key) == 32 and key.hex() == text else text.encode()
 
 
 def from_key(key: bytes) -> str:

@@ -212,9 +212,11 @@ def make(loaded: Loaded, store: Store, *, limit: int | None = None, shard: Shard
         keymaker = Keymaker(Encoders(loaded.url), loaded.manifest.output.format)
         expansion, spool = Expansion(blocks, keymaker), Spool()
         held = holdings.take(store, spool, memory)
-        Filling(loaded, blocks, keymaker, spool, varying, shard).fill(limit)
+        filling = Filling(loaded, blocks, keymaker, spool, varying, shard, held)
+        filling.fill(limit)
         if held:
             holdings.judge(store, spool, memory)
+            filling.name_the_rest()
     if held:
         _give_reasons(store, spool, expansion)
     else:

@@ -30,7 +30,9 @@ CREATE TABLE pictures (
 ) WITHOUT ROWID;
 CREATE TABLE queue (position INTEGER PRIMARY KEY, number INTEGER);
 """
-_ROW = "cells.number, identity, name, state, detail, block, place, kind, operations, most"
+# a finished picture has the name that it was published under
+_NAME = "CASE state WHEN 'done' THEN (SELECT path FROM receipts WHERE key = identity) ELSE name END"
+_ROW = f"cells.number, identity, {_NAME}, state, detail, block, place, kind, operations, most"
 _FROM = "cells JOIN batches ON batches.id = cells.batch"
 
 

@@ -165,23 +165,25 @@ class LocalStore:
         try:
             status = folder.stat()
             with os.scandir(folder) as scan:
-                items = sorted((item.name + "/" * item.is_dir(), item) for item in scan)
+                links: set[str] = set()
+                items = sorted(_with_slash(item, links) for item in scan)
         except (FileNotFoundError, NotADirectoryError):
             return
         identity = (status.st_dev, status.st_ino)
-        for sorted_by, item in [] if identity in above else items:
-            name = base + item.name
-            if item.name.startswith(".") or not name.startswith(prefix):
+        for item in [] if identity in above else items:
+            name, path = base + item, f"{folder}/{item}"
+            if item.startswith(".") or not name.removesuffix("/").startswith(prefix):
                 continue
-            outside = self.confine and item.is_symlink() and not self._leads_inside(item.path)
-            if sorted_by.endswith("/"):
+            outside = self.confine and item in links and not self._leads_inside(path)
+            if item.endswith("/"):
                 if not outside:
-                    yield from self._walk(Path(item.path), f"{name}/", prefix, above | {identity})
-            elif outside or item.is_file():
-                try:
-                    status = item.stat(follow_symlinks=not outside)
-                except FileNotFoundError:
-                    continue
+                    yield from self._walk(Path(path), name, prefix, above | {identity})
+                continue
+            try:
+                status = os.stat(path, follow_symlinks=not outside)  # noqa: PTH116 - a million of them
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            if outside or stat.S_ISREG(status.st_mode):
                 yield _entry(name, status)
 
     def _leads_inside(self, path: str) -> bool:
@@ -198,6 +200,14 @@ class LocalStore:
             where = self.child(name) if name else self.url
             reason = _ADVICE.get(error.errno or 0, error.strerror or type(error).__name__)
             raise StorageError(f"cannot {action} {where}: {reason}", transient=error.errno in _TRANSIENT) from error
+
+
+def _with_slash(item: os.DirEntry[str], links: set[str]) -> str:
+    """A name in a folder, that of a folder with a slash behind it; `links` gets it if it is a symbolic link."""
+    name = item.name + "/" * item.is_dir()
+    if item.is_symlink():
+        links.add(name)
+    return name
 
 
 def _entry(name: str, status: os.stat_result) -> Entry:
