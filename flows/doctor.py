@@ -30,7 +30,7 @@ def examine(to: str | None = None) -> Iterator[Finding]:
         ("torchvision", _torchvision),
         ("storage", lambda: _storage(to)),
         ("disk", _disk),
-        ("prefect", _prefect),
+        ("prefect", prefect),
     ]
     for name, check in checks:
         try:
@@ -98,7 +98,12 @@ def _disk() -> Finding:
     return Finding("disk", state, f"{free:.0f} GiB free in the current folder")
 
 
-def _prefect() -> Iterator[Finding]:
+def prefect() -> Iterator[Finding]:
+    """Look at the server that is configured, if one is.
+
+    Raises:
+        PrefectError: it does not answer.
+    """
     from flows import local_prefect
 
     local_prefect.set_defaults()

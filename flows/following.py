@@ -63,6 +63,7 @@ def told(run: dict[str, Any]) -> Iterator[str]:
         yield f"failed  {failure.get('cell')}\n        {failure.get('kind')}: {failure.get('message')}"
     if run["failed"] > _MOST_FAILURES:
         yield f"… and {run['failed'] - _MOST_FAILURES} more"
+    yield from (f"{worker} was taken off the run: {why}" for worker, why in run["workers_off"].items())
     if now == "running":
         yield from (line.plain for line in lines(run["workers"]))
         return
@@ -127,4 +128,5 @@ def _checked(run: dict[str, Any]) -> dict[str, Any]:
     lists = {n: value if isinstance(value := run.get(n), list) else [] for n in ("workers", "failures")}
     lists = {n: [part for part in value if isinstance(part, dict)] for n, value in lists.items()}
     times = {n: value if isinstance(value := run.get(n), int | float) else None for n in ("seconds", "left_seconds")}
-    return {**run, **counts, **lists, **times, "seconds": times["seconds"] or 0.0}
+    off = value if isinstance(value := run.get("workers_off"), dict) else {}
+    return {**run, **counts, **lists, **times, "seconds": times["seconds"] or 0.0, "workers_off": off}

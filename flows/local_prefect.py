@@ -13,10 +13,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 from stylecore.errors import StylepressError
 
+_PATIENCE = 180  # seconds that a server of its own may take to start, on a machine with much else to do
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "60",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{_PATIENCE}",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # what a run does is told by the progress bar and the last line; Prefect's own lines stay with the flow run
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
@@ -96,7 +97,7 @@ def ensure_server() -> str:
     own = SubprocessASGIServer()  # one for the process; Prefect stops it at exit, after its last logs
     try:
         with shielded():
-            own.start(timeout=60)
+            own.start(timeout=_PATIENCE)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise PrefectError(f"Prefect's own server does not start: {reason} `stylepress doctor` may tell why") from None

@@ -20,7 +20,7 @@ SECRET = f"password-{uuid4().hex}"
 """What the server asks for; no log may show it."""
 
 
-def wait_for(condition, seconds=90):
+def wait_for(condition, seconds=240):
     """What the condition says, once it says something."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
@@ -64,7 +64,7 @@ class Prefect:
             more["PREFECT_SERVER_DATABASE_DRIVER"] = "postgresql+asyncpg"
             more |= {f"PREFECT_SERVER_DATABASE_{name}": value for name, value in self.database.items()}
         self._start("server", "server", "start", "--host", "127.0.0.1", "--port", self.port, "--no-ui", **more)
-        wait_for(self._is_healthy, 300)
+        wait_for(self._is_healthy)
         self.run("work-pool", "create", POOL, "--type", "process")
         self.run("deploy", "--all", "--no-prompt")
         self.start_worker()
@@ -96,14 +96,7 @@ class Prefect:
 
     def run(self, *arguments, check=True):
         """`prefect ARGUMENTS`."""
-        return self._run("prefect", *arguments, check=check)
-
-    def stylepress(self, *arguments, check=True):
-        """`stylepress ARGUMENTS`."""
-        return self._run("flows.cli", *arguments, check=check)
-
-    def _run(self, module, *arguments, check):
-        command = [sys.executable, "-m", module, *map(str, arguments)]
+        command = [sys.executable, "-m", "prefect", *map(str, arguments)]
         done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
