@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from flows import checkpoints, chunks, gallery, live, manifest, plan, previews, shards, sheets, shelf
+from flows import checkpoints, chunks, gallery, holdings, live, manifest, plan, previews, shards, sheets, shelf
 from flows.chunks import Work
 from flows.inputs import output_of, root_of
 from flows.keys import Encoders
@@ -282,3 +282,5 @@ def finish(batch: Batch, log: Callable[[str], None]) -> None:
     except Exception as error:  # noqa: BLE001 - whatever ails a sheet, the pictures are there and the run is told
         log(f"sheets and gallery: {type(error).__name__}: {error}")
     batch.store.sweep()
+    if not summary.stopped:
+        holdings.remember(batch.store)

@@ -9,20 +9,16 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain, islice
-from typing import Any, TypeVar
+from itertools import islice
 
-from flows.receipts import extras_of, parsed, receipt_name
+from flows.receipts import read_listed, receipt_name, short, side_by_side
 from flows.remembered import Remembered, unchanged
 from flows.spool import Spool
 from flows.store import Entry, Store
 
-Answer = TypeVar("Answer")
 READERS = 16
 """Files read at a time: enough to hide the latency of a bucket; a local disk does not mind."""
-_AT_A_TIME = 20
 _PAGE = 2000  # files looked at before what was found is kept
-_LARGEST = 2**63 - 1
 _STATE = """
 UPDATE cells SET state = coalesce((
   SELECT CASE
@@ -92,15 +88,7 @@ def judge(store: Store, spool: Spool, memory: Remembered) -> None:
     Raises:
         StorageError: the storage cannot be reached.
     """
-    columns = "pictures.name, pictures.bytes, pictures.token, pictures.settled"
-    anything = spool.run("SELECT 1 FROM pictures WHERE sha256 IS NULL LIMIT 1")
-    pages = spool.pages(_OF_CELLS, "cells.number", columns, _UNREAD) if anything else iter(())
-    unread = (Entry(name, size, token, bool(settled)) for page in pages for _, name, size, token, settled in page)
-    with ThreadPoolExecutor(READERS) as pool:
-        for page in _found("picture", store, unread, memory, partial(_read_picture, store), pool, recalled=True):
-            spool.change(
-                "UPDATE pictures SET sha256 = ? WHERE name = ?", ((known, entry.name) for entry, known in page)
-            )
+    _read_pictures(store, spool, memory, _OF_CELLS, "cells.number")
     spool.run(_STATE)
     _judge_extras(store, spool)
 
@@ -108,6 +96,19 @@ def judge(store: Store, spool: Spool, memory: Remembered) -> None:
 def receipts(spool: Spool, most: int) -> list[str]:
     """Names of receipts in the spool, at most so many."""
     return [receipt_name(from_key(key)) for (key,) in spool.run("SELECT key FROM receipts LIMIT ?", (most,))]
+
+
+def remember(store: Store) -> None:
+    """Read the pictures that are not remembered yet, so that the next plan need not; of an output that is finished.
+
+    Raises:
+        StorageError: the storage cannot be reached.
+    """
+    spool = Spool()
+    with Remembered() as memory:
+        if take(store, spool, memory):
+            published = "receipts JOIN pictures ON pictures.name = receipts.path"
+            _read_pictures(store, spool, memory, published, "receipts.key")
 
 
 def orphans(spool: Spool, most: int) -> list[str]:
@@ -160,40 +161,26 @@ def _found(
     waiting = ((entry, None) for entry in entries) if recalled else memory.recall(kind, store, entries)
     while page := list(islice(waiting, _PAGE)):
         unknown = [entry for entry, known in page if known is None]
-        # some at a time: threads that change with every file cost more than they save
-        some = [unknown[first : first + _AT_A_TIME] for first in range(0, len(unknown), _AT_A_TIME)]
-        answers = pool.map(lambda entries: [read(entry) for entry in entries], some)
-        fresh = dict(zip(unknown, chain.from_iterable(answers), strict=True))
+        fresh = dict(zip(unknown, side_by_side(pool, read, unknown), strict=True))
         memory.keep(kind, store, ((e, known) for e, (known, safe) in fresh.items() if safe and known is not None))
         yield [(entry, fresh[entry][0] if known is None else known) for entry, known in page]
 
 
 def _read_receipt(store: Store, entry: Entry) -> tuple[str | None, bool]:
-    """What a plan must know of a receipt, as JSON text; empty where there is none that can be trusted."""
-    try:
-        data = store.read(entry.name)
-    except FileNotFoundError:
-        return "", False
-    receipt = parsed(data, entry.name)
-    return json.dumps(_short(receipt)) if receipt else "", unchanged(store, entry, data)
+    receipt, safe = read_listed(store, entry)
+    return short(receipt), safe
 
 
-def _short(receipt: dict[str, Any]) -> list[str | int | None]:
-    """Path, digest, size and tag of a receipt's picture, and its snapshots; a receipt may be anybody's."""
-    picture, extras = receipt["picture"], extras_of(receipt)
-    described = json.dumps([[extra["path"], _size(extra)] for extra in extras]) if extras else None
-    words = _text(picture["path"]), _text(picture.get("sha256"))
-    return [*words, _size(picture), _text(picture.get("etag")), described]
-
-
-def _size(described: dict[str, Any]) -> int:
-    size = described.get("bytes")
-    return size if isinstance(size, int) and 0 <= size <= _LARGEST else -1
-
-
-def _text(value: Any) -> str:
-    """A text that is one in UTF-8 too; empty for all else."""
-    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
+def _read_pictures(store: Store, spool: Spool, memory: Remembered, table: str, key: str) -> None:
+    """Find the digests of pictures in a table whose size is right and whose digest is not known."""
+    if not spool.run("SELECT 1 FROM pictures WHERE sha256 IS NULL LIMIT 1"):
+        return
+    pages = spool.pages(table, key, "pictures.name, pictures.bytes, pictures.token, pictures.settled", _UNREAD)
+    unread = (Entry(name, size, token, bool(settled)) for page in pages for _, name, size, token, settled in page)
+    with ThreadPoolExecutor(READERS) as pool:
+        for found in _found("picture", store, unread, memory, partial(_read_picture, store), pool, recalled=True):
+            digests = ((known, entry.name) for entry, known in found)
+            spool.change("UPDATE pictures SET sha256 = ? WHERE name = ?", digests)
 
 
 def _read_picture(store: Store, entry: Entry) -> tuple[str | None, bool]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
+from typing import Any, TypeVar
 
+from flows.remembered import Remembered, unchanged
 from flows.store import Entry, Store
 
+Thing = TypeVar("Thing")
+Answer = TypeVar("Answer")
 SCHEMA = 1
 _READERS = 16
+_LARGEST = 2**63 - 1  # bytes
 
 
 def receipt_name(key: str) -> str:
@@ -49,11 +53,14 @@ def read_ledger(store: Store) -> Ledger:
     Raises:
         StorageError: the storage cannot be reached.
     """
-    names = [entry.name for entry in store.list("receipts/") if entry.name.endswith(".json")]
+    entries = [entry for entry in store.list("receipts/") if entry.name.endswith(".json")]
     with ThreadPoolExecutor(_READERS) as pool:
-        receipts = dict(zip(names, pool.map(lambda name: read_receipt(store, name), names), strict=True))
-    good = {receipt["key"]: receipt for receipt in receipts.values() if receipt}
-    broken = tuple(name for name, receipt in receipts.items() if receipt is None)
+        answers = side_by_side(pool, lambda entry: read_listed(store, entry), entries)
+        read = dict(zip(entries, answers, strict=True))
+    with Remembered() as memory:
+        memory.keep("receipt", store, ((entry, short(receipt)) for entry, (receipt, safe) in read.items() if safe))
+    good = {receipt["key"]: receipt for receipt, _ in read.values() if receipt}
+    broken = tuple(entry.name for entry, (receipt, _) in read.items() if receipt is None)
     pictures, snapshots = ({entry.name: entry for entry in store.list(part)} for part in ("renders/", "snapshots/"))
     return Ledger(good, pictures, broken, snapshots)
 
@@ -71,7 +78,50 @@ def read_many(store: Store, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     waiting = iter(names)
     with ThreadPoolExecutor(_READERS) as pool:
         while page := list(islice(waiting, 4 * _READERS)):
-            yield from filter(None, pool.map(lambda name: read_receipt(store, name), page))
+            yield from filter(None, side_by_side(pool, lambda name: read_receipt(store, name), page, 1))
+
+
+def side_by_side(
+    pool: ThreadPoolExecutor, do: Callable[[Thing], Answer], things: Sequence[Thing], at_a_time: int = 20
+) -> Iterator[Answer]:
+    """What is done with each of some things, by the threads of a pool, so many things at a time.
+
+    Threads that change with every small file cost more than they save.
+    """
+    some = [things[first : first + at_a_time] for first in range(0, len(things), at_a_time)]
+    return chain.from_iterable(pool.map(lambda part: [do(thing) for thing in part], some))
+
+
+def read_listed(store: Store, entry: Entry) -> tuple[dict[str, Any] | None, bool]:
+    """A receipt as `read_receipt` gives it, and whether it is the one that was listed."""
+    try:
+        data = store.read(entry.name)
+    except FileNotFoundError:
+        return None, False
+    return parsed(data, entry.name), unchanged(store, entry, data)
+
+
+def short(receipt: dict[str, Any] | None) -> str:
+    """What a plan must know of a receipt, as JSON text: its picture's path, digest, size and tag, and its snapshots.
+
+    A receipt may be anybody's: what is no path, digest or size becomes one that nothing has. Empty where there is none.
+    """
+    if receipt is None:
+        return ""
+    picture, extras = receipt["picture"], extras_of(receipt)
+    described = json.dumps([[extra["path"], _size(extra)] for extra in extras]) if extras else None
+    words = _text(picture["path"]), _text(picture.get("sha256"))
+    return json.dumps([*words, _size(picture), _text(picture.get("etag")), described])
+
+
+def _size(described: dict[str, Any]) -> int:
+    size = described.get("bytes")
+    return size if isinstance(size, int) and 0 <= size <= _LARGEST else -1
+
+
+def _text(value: Any) -> str:
+    """A text that is one in UTF-8 too; empty for all else."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else ""
 
 
 def parsed(data: bytes, name: str) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """The plan: for every cell whether it must be rendered, and why, in words that name what changed."""
 
+import itertools
 import json
 import os
 import re
@@ -7,11 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from studies import HEAD, ONE, finish, paint, planned, png, read, receipt_file
 
-from flows import checking, plan
+from flows import checking, plan, report
+from flows.estimate import operations
+from flows.shards import Shard
 from flows.source import ManifestError
 from stylecore.errors import WeightsError
 
@@ -435,6 +439,68 @@ print(json.dumps([name for name in ("torch", "torchvision", "prefect", "boto3", 
 """
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(answer.stdout) == []
+
+
+def test_cells_to_render_stand_by_model_and_canvas_and_then_by_what_fits_into_a_batch(folder, out):
+    (folder / "photos/b.png").write_bytes(png("green", (16, 24)))
+    text = (
+        "version: 1\ninputs: {content: [photos/a.png, photos/b.png], style: styles/x.png}\n"
+        "jobs: [{grid: {seed: [0, 1, 2], steps: [5, 6], size: [64, 128], encoder: [vgg19, vgg19-torchvision]}}]\n"
+    )
+    made = planned(read(folder, text), out)
+
+    def runs(told):
+        """How often something changes on the way through the cells."""
+        return len([key for key, _ in itertools.groupby(made.to_render(), told)])
+
+    assert runs(lambda item: (item.cell.settings.encoder, item.cell.settings.size)) == 4
+    assert runs(lambda item: item.group) == 4
+    fits = runs(lambda item: (item.group, item.cell.settings.steps, item.cell.content.name))
+    assert fits == 4 * 2 * 2, "each kind of batch comes once"
+    order = {item.key: number for number, item in enumerate(made.items)}
+    for _, batch in itertools.groupby(made.to_render(), lambda item: (item.group, item.cell.settings.steps)):
+        for _, alike in itertools.groupby(batch, lambda item: item.cell.content.name):
+            numbers = [order[item.key] for item in alike]
+            assert numbers == sorted(numbers)
+    forwards, backwards = ([item.key for item in made.to_render(backwards=back)] for back in (False, True))
+    assert forwards == backwards[::-1]
+    assert sorted(forwards) == sorted(order)
+
+
+def test_a_plan_is_gone_through_as_often_as_one_likes_and_by_several_at_a_time(folder, out):
+    text = ONE + "jobs: [{grid: {seed: {range: [0, 2500, 1]}}}]"
+    made = planned(read(folder, text), out)
+    everything = [item.key for item in made.items]
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda _: [item.key for item in made.items], range(4))
+        assert [keys == everything for keys in found] == [True] * 4
+    assert [one.key for one, _ in zip(made.items, range(3), strict=False)] == everything[:3]
+    assert (made.items[-1].key, [i.key for i in made.items[2:4]]) == (everything[-1], everything[2:4])
+    assert made.find(everything[2000]).cell.settings.seed == 2000
+    assert made.find("0" * 64) is None
+    assert made.find("") is None
+    assert made.operations == pytest.approx(sum(item.operations for item in made.to_render()))
+    for item in made.items[:2]:
+        assert item.operations == operations(item.cell)
+
+
+def test_the_encoders_of_what_is_to_be_rendered(folder, out, done):
+    text = done.replace("style_weight: [10, 100]", "style_weight: [10, 100], encoder: [vgg19, vgg16-torchvision]")
+    assert planned(read(folder, text), out).encoders() == ["vgg16-torchvision"]
+    assert planned(read(folder, text), out / "none").encoders() == ["vgg19", "vgg16-torchvision"]
+
+
+def test_people_are_told_of_some_cells_and_scripts_of_all(folder, out):
+    made = planned(read(folder, ONE + "jobs: [{grid: {seed: {range: [0, 1500, 1]}}}]"), out)
+    lines = list(report.of_plan(made, 3))
+    assert len(lines) < 1010
+    assert any("500 more; --json lists all" in line for line in lines)
+    document = json.loads("\n".join(report.document_of_plan(made, 3)))
+    assert [item["key"] for item in document["items"]] == [item.key for item in made.items]
+    (empty,) = (one for one in (planned(read(folder, ONE), out, shard=Shard(n, 2)) for n in (1, 2)) if not one.items)
+    assert json.loads("\n".join(report.document_of_plan(empty, 0)))["items"] == []
+    assert list(empty.to_render()) == []
+    assert len(empty.everything) == 1
 
 
 def test_reasons_read_well(folder, out, done):

@@ -9,7 +9,7 @@ import time
 import pytest
 from studies import HEAD, finish, paint, planned, png, read, receipt_file
 
-from flows import remembered
+from flows import holdings, remembered
 from flows.remembered import Remembered
 from flows.store import Entry, LocalStore, open_store
 from flows.store import local as local_store
@@ -61,6 +61,15 @@ def test_a_second_plan_reads_no_picture_no_receipt_and_no_input(study, monkeypat
     # those that tell how fast rendering was are read whole, a hundred of them at most
     assert first.estimate.basis == "measured"
     assert len([name for name in names if not name.startswith("receipts/")]) == 0
+
+
+def test_what_a_run_has_published_is_read_once_at_its_end(study, monkeypatch):
+    store = open_store(study[1], confine=False)
+    names = reads(monkeypatch)
+    holdings.remember(store)
+    assert len([name for name in names if name.startswith("renders/")]) == 8
+    assert kinds(study) == ["done"] * 8
+    assert len([name for name in names if name.startswith("renders/")]) == 8
 
 
 @pytest.mark.parametrize("in_place", [True, False])

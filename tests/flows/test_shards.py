@@ -1,10 +1,13 @@
 """Shards: however a manifest is divided, each of its cells is in exactly one part, and equal cells in the same."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from studies import HEAD, ONE, finish, paint, planned, read
 
+from flows import cli
 from flows.shards import WHOLE, Shard, parse
 from stylecore.errors import StylepressError
 
@@ -83,3 +86,22 @@ def test_a_shard_out_of_range_or_malformed_is_one_clear_message(text):
 )
 def test_how_shards_are_written(text, shard):
     assert parse(text) == shard
+
+
+@pytest.mark.parametrize("command", ["plan", "render"])
+def test_commands_end_with_2_before_anything_else_is_done(folder, capsys, command):
+    manifest = read(folder, HEAD + GRID).url
+    assert cli.run([command, manifest, "--shard", "5/4"]) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "shard: expected" in said.err
+
+
+def test_plans_of_shards_on_the_command_line_are_the_plan(folder, capsys):
+    manifest = read(folder, HEAD + GRID + "run: {max_cells: 300}").url
+
+    def items(*arguments):
+        assert cli.run(["plan", manifest, "--json", *arguments]) == 0
+        return [tuple(item.values()) for item in json.loads(capsys.readouterr().out)["items"]]
+
+    assert sorted(items("--shard", "1/2") + items("--shard", "2/2")) == sorted(items())
