@@ -169,8 +169,12 @@ class _Carrying:
             retries=self.carrier.retries, task_run_name=f"{len(chunk.orders)} cells from {chunk.orders[0].key[:12]}"
         )
         parameters = {"chunk": json.dumps(chunk.to_dict()), "begun": portion.failures}
-        with shielded():
-            future = self.engine.submit(worker, carried, parameters)
+        try:
+            with shielded():
+                future = self.engine.submit(worker, carried, parameters)
+        except Exception as error:  # noqa: BLE001 - whatever a library chose for a cluster that is gone
+            why = f"{type(error).__name__}; what is finished stays"
+            raise EngineError(f"the {self.carrier.engine} engine takes no more work: {why}") from None
         self.chunks[worker] = future, chunk
         future.add_done_callback(lambda _: self.finished.put((worker, future)))
 

@@ -79,9 +79,13 @@ class Choice:
         order, limit = self._orders[index], self._chunk.limit
         if not self._first and limit is not None and time.monotonic() - self._began > limit:
             return False
-        if self._chunk.shared and _finished(order, self._chunk, self._store):
+        if self.done_elsewhere(order):
             self.done.append(Outcome(order.key, order.name, "done"))
             self._say("done", order.key, "done")
             return False
         self._first = False
         return True
+
+    def done_elsewhere(self, order: Order) -> bool:
+        """Whether another run has rendered a cell; to be asked before it is begun, and before it is published."""
+        return self._chunk.shared and _finished(order, self._chunk, self._store)

@@ -14,7 +14,7 @@ from flows.local_prefect import shielded
 
 _PATIENCE = "15s"  # for the scheduler to answer
 _LOOK = 1.0  # seconds between two looks at who is there
-_GONE = 20.0  # seconds without a scheduler after which the cluster is given up
+_GONE = 10.0  # seconds without a scheduler after which the cluster is given up
 
 
 @contextmanager
@@ -77,10 +77,12 @@ class DaskEngine:
         if now - self._looked < _LOOK:
             return set(self._known)
         self._looked = now
-        if self._client.status == "running":
-            self._answered = now
-        elif now - self._answered > _GONE:
-            raise EngineError("the dask cluster has gone away: its scheduler no longer answers")
+        if self._client.status != "running":
+            if now - self._answered > _GONE:
+                raise EngineError("the dask cluster has gone away: its scheduler no longer answers")
+            self._known = {}
+            return set()
+        self._answered = now
         workers = self._client.scheduler_info(n_workers=-1)["workers"]
         on_gpu = {address: said for address, said in workers.items() if said.get("resources", {}).get("GPU")}
         found = on_gpu or workers

@@ -161,6 +161,8 @@ def _rendered(
             order = prepared.orders[result.index]
             if result.failure:
                 outcome = _failed(order, _named(result.failure, order, prepared.files))
+            elif choice.done_elsewhere(order):  # its bytes may differ on a GPU, and its receipt would be of others
+                outcome = Outcome(order.key, order.name, "done")
             else:
                 outcome = _published(order, result, publisher, queued, attempts)
             if kept:

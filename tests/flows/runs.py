@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -127,12 +128,12 @@ class Running:
         return list(self.out.glob("receipts/*/*.json"))
 
     def members(self):
-        """Command lines of the living processes of the group."""
+        """Command lines of its living processes; Ray gives each of its own a group, but all are of one session."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                state, _, group = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:3]
-                if int(group) == self.process.pid and state != "Z":
+                state, _, _, session = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+                if int(session) == self.process.pid and state != "Z":
                     found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue
@@ -148,8 +149,9 @@ class Running:
         assert self.members() == {}
 
     def kill(self):
-        if self.members():
-            os.killpg(self.process.pid, signal.SIGKILL)
+        for pid in self.members():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.process.communicate()
 
 

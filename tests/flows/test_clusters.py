@@ -158,6 +158,19 @@ def test_an_interrupted_run_leaves_nobody_at_work_on_a_cluster(dask, running):
 
 
 @pytest.mark.slow
+def test_a_cluster_that_goes_away_ends_a_run_with_3_and_keeps_what_is_finished(dask, running):
+    dask.worker("a")
+    run = running(*dask.arguments())
+    run.wait_for_receipts(2)
+    dask.started[0].kill()  # no test after this one has a scheduler
+    _, errors = run.process.communicate(timeout=120)
+    assert run.process.returncode == 3, errors
+    assert "the dask cluster has gone away" in errors
+    assert "Traceback" not in errors
+    assert len(whole(run.out)) >= 2
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["dask", "ray"])
 def test_an_address_where_nobody_answers_ends_a_run_with_3_soon_and_one_line(engine, running):
     with socket.socket() as taken:
