@@ -12,13 +12,13 @@ from functools import partial
 from itertools import islice
 
 from flows.receipts import read_listed, receipt_name, short, side_by_side
-from flows.remembered import Remembered, unchanged
+from flows.remembered import Remembered, is_text, unchanged
 from flows.spool import Spool
 from flows.store import Entry, Store
 
 READERS = 16
 """Files read at a time: enough to hide the latency of a bucket; a local disk does not mind."""
-_PAGE = 2000  # files looked at before what was found is kept
+_PAGE = 10_000  # files looked at before what was found is kept
 _STATE = """
 UPDATE cells SET state = coalesce((
   SELECT CASE
@@ -76,7 +76,8 @@ def take(store: Store, spool: Spool, memory: Remembered) -> Held:
     if held:
         waiting = memory.recall("picture", store, store.list("renders/"))
         while listed := list(islice(waiting, _PAGE)):
-            spool.fill("pictures", ((e.name, e.size, e.token, e.settled, known) for e, known in listed))
+            ours = ((entry, known) for entry, known in listed if is_text(entry.name))
+            spool.fill("pictures", ((e.name, e.size, e.token, e.settled, known) for e, known in ours))
     return held
 
 
@@ -128,13 +129,13 @@ def as_key(text: str) -> bytes:
     try:
         key = bytes.fromhex(text)
     except ValueError:
-        return text.encode()
-    return key if len(key) == 32 and key.hex() == text else text.encode()
+        return text.encode(errors="surrogatepass")
+    return key if len(key) == 32 and key.hex() == text else text.encode(errors="surrogatepass")
 
 
 def from_key(key: bytes) -> str:
     """The text of what `as_key` gave."""
-    return key.hex() if len(key) == 32 else key.decode()
+    return key.hex() if len(key) == 32 else key.decode(errors="surrogatepass")
 
 
 def _found(

@@ -133,9 +133,10 @@ def _described(
 def _entry(name: str, store: Store) -> Entry | None:
     """What a store says of a picture; None for samples, and where something is wrong with it."""
     try:
-        return None if name.startswith(SAMPLE) else store.stat(name)
+        entry = None if name.startswith(SAMPLE) else store.stat(name)
     except StylepressError:
         return None  # reading it will say what
+    return entry if entry and entry.name == name else None
 
 
 def _known(picture: Input) -> str:

@@ -22,5 +22,5 @@ TryTo = Annotated[str | None, Parameter(name="--to", help="An output to try to w
 Limit = Annotated[int | None, Parameter(name="--limit", validator=AT_LEAST_ONE, help="The first so many cells only.")]
 Share = Annotated[
     str | None,
-    Parameter(name="--shard", help="2/4: of the cells, the second of four shares; for runs on machines by themselves."),
+    Parameter(name="--shard", help="2/4: the second of four shares of the cells (of --limit N, if given)."),
 ]

@@ -177,7 +177,7 @@ class Plan:
 
     def find(self, key: str) -> Item | None:
         """The cell with a key, of this shard or another."""
-        row = self._spool.find(bytes.fromhex(key)) if key else None
+        row = self._spool.find(holdings.as_key(key))
         return self._expansion.item(row) if row else None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ class Ledger:
     """What an output holds: receipts by key and pictures by name, read once.
 
     Attributes:
-        receipts: readable receipts whose name is their key.
+        receipts: readable receipts whose name is their key, without the curves of their losses.
         pictures: what lies in `renders/`.
         broken: names of receipts that cannot be read as one.
         snapshots: what lies in `snapshots/`.
@@ -59,10 +60,22 @@ def read_ledger(store: Store) -> Ledger:
         read = dict(zip(entries, answers, strict=True))
     with Remembered() as memory:
         memory.keep("receipt", store, ((entry, short(receipt)) for entry, (receipt, safe) in read.items() if safe))
-    good = {receipt["key"]: receipt for receipt, _ in read.values() if receipt}
+    parts: dict[str, Any] = {}
+    good = {receipt["key"]: _shared(receipt, parts) for receipt, _ in read.values() if receipt}
     broken = tuple(entry.name for entry, (receipt, _) in read.items() if receipt is None)
     pictures, snapshots = ({entry.name: entry for entry in store.list(part)} for part in ("renders/", "snapshots/"))
     return Ledger(good, pictures, broken, snapshots)
+
+
+def _shared(receipt: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    """A receipt without its curve, which is most of it, and with what many have in common held once."""
+    if isinstance(result := receipt.get("result"), dict):
+        result.pop("curve", None)
+    settings = receipt["cell"]["settings"]
+    receipt["cell"]["settings"] = {
+        sys.intern(name): parts.setdefault(repr(value), value) for name, value in settings.items()
+    }
+    return receipt
 
 
 def read_receipt(store: Store, name: str) -> dict[str, Any] | None:

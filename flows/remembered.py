@@ -57,11 +57,12 @@ class Remembered:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or default_path()
+        self.path = path
         self._connection: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
-        self._trying(self._open, None)
+        with suppress(OSError, sqlite3.Error, RuntimeError):  # the last where there is no home to have a cache in
+            self._open(self.path or default_path())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -90,15 +91,16 @@ class Remembered:
 
     def keep(self, kind: str, store: Store, found: Iterable[tuple[Entry, str]]) -> None:
         """Keep what was found in files, except in those that may still change without another token."""
-        rows = [(e.name, e.size, e.token, text) for e, text in found if e.settled and _is_text(e.name)]
+        rows = [(e.name, e.size, e.token, text) for e, text in found if e.settled and is_text(e.name)]
         if rows:
             self._trying(lambda: self._write(kind, store, rows), None)
 
-    def _open(self) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
-        self._connection.execute("PRAGMA cache_size = -8000")
-        self._connection.execute("SELECT place, name, size, token, known FROM files LIMIT 1").fetchone()
+    def _open(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+        self._run("PRAGMA cache_size = -8000")
+        self._run("PRAGMA synchronous = NORMAL")
 
     def _place(self, kind: str, store: Store) -> int:
         address = f"{kind} {store.address}"
@@ -148,7 +150,7 @@ class Remembered:
 
     def _trying(self, do: Callable[[], Answer], otherwise: Answer) -> Answer:
         """An answer, or another where the cache cannot give one; what is damaged is thrown away."""
-        if self._connection is None and do != self._open:
+        if self._connection is None or self.path is None:
             return otherwise
         try:
             return do()
@@ -169,7 +171,8 @@ class Remembered:
         self._connection = None
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
+    """Whether a file's name is Unicode; on some systems it may be any bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

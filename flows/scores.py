@@ -15,7 +15,7 @@ from flows.measured import measured
 from flows.output import runs
 from flows.pictures import read_input
 from flows.publish import rounded
-from flows.receipts import Ledger, encoded, receipt_name
+from flows.receipts import Ledger, encoded, read_receipt, receipt_name
 from flows.reproduce import checked, with_weights
 from flows.searching import candidates
 from flows.store import LocalStore, StorageError, Store, open_store
@@ -74,7 +74,8 @@ def recompute(store: Store, ledger: Ledger, device: str) -> Iterator[Scored]:
         known = {score: value for score, value in measured(receipt).items() if score in SCORES}
         try:
             found = _scores_of(receipt, store, ledger, inputs, device)
-            document = encoded({**receipt, "scores": found})
+            whole = read_receipt(store, receipt_name(key)) or receipt
+            document = encoded({**whole, "scores": found})
         except StorageError:
             raise
         except StylepressError as error:

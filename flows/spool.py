@@ -7,9 +7,12 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+
+from flows.store import StorageError
 
 _CACHE = 32  # MiB of its pages that stay in memory
 _PAGE = 1000  # rows read at a time: between pages, other threads may read
@@ -64,9 +67,19 @@ class Spool:
         )
         weakref.finalize(self, self._connection.close)
 
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The connection for one thread; raises StorageError where there is no room for the temporary file."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                advice = "free some space, or name another folder in TMPDIR"
+                raise StorageError(f"cannot write the temporary file of a plan: {error}; {advice}") from error
+
     def run(self, statement: str, values: Iterable[Any] = ()) -> list[Any]:
         """Rows that a statement gives, all of them."""
-        with self._lock:
+        with self._held():
             return self._connection.execute(statement, tuple(values)).fetchall()
 
     def fill(self, table: str, rows: Iterable[tuple[Any, ...]]) -> int:
@@ -74,7 +87,7 @@ class Spool:
         page = list(rows)
         if not page:
             return 0
-        with self._lock:
+        with self._held():
             before = self._connection.total_changes
             marks = ", ".join("?" * len(page[0]))
             self._connection.execute("BEGIN")
@@ -86,7 +99,7 @@ class Spool:
         """Run a statement for each of some rows of values."""
         waiting = iter(rows)
         while page := list(islice(waiting, _PAGE)):
-            with self._lock:
+            with self._held():
                 self._connection.execute("BEGIN")
                 self._connection.executemany(statement, page)
                 self._connection.execute("COMMIT")
@@ -108,7 +121,7 @@ class Spool:
         while True:
             after = "1" if last is None else f"{key} {sign} :last"
             read = f"SELECT {key}, {columns} FROM {table} WHERE {after} AND ({where}) ORDER BY {order} LIMIT {_PAGE}"  # noqa: S608 - ours
-            with self._lock:
+            with self._held():
                 rows = self._connection.execute(read, {"last": last}).fetchall()
             if not rows:
                 return
@@ -126,7 +139,7 @@ class Spool:
 
     def line_up(self, where: str) -> None:
         """Queue cells that fulfil a condition by kind, then by what fits into one batch, then in order."""
-        with self._lock:
+        with self._held():
             self._connection.execute("DELETE FROM queue")
             order = "batches.kind, batches.fit, cells.number"
             self._connection.execute(

@@ -17,6 +17,8 @@ from flows import checking, plan, report
 from flows.estimate import operations
 from flows.shards import Shard
 from flows.source import ManifestError
+from flows.spool import Spool
+from flows.store import StorageError
 from stylecore.errors import WeightsError
 
 DEFAULTS = "defaults: {size: 512, steps: 300, tv_weight: 0.001, pooling: max, content_layers: relu4_2, init: content}\n"
@@ -478,10 +480,17 @@ def test_a_plan_is_gone_through_as_often_as_one_likes_and_by_several_at_a_time(f
     assert (made.items[-1].key, [i.key for i in made.items[2:4]]) == (everything[-1], everything[2:4])
     assert made.find(everything[2000]).cell.settings.seed == 2000
     assert made.find("0" * 64) is None
-    assert made.find("") is None
+    assert [made.find(key) for key in ("", "no key", "é")] == [None] * 3
     assert made.operations == pytest.approx(sum(item.operations for item in made.to_render()))
     for item in made.items[:2]:
         assert item.operations == operations(item.cell)
+
+
+def test_no_room_for_the_temporary_file_is_one_message():
+    spool = Spool()
+    spool.run("PRAGMA max_page_count = 20")
+    with pytest.raises(StorageError, match=r"full; free some space, or name another folder in TMPDIR"):
+        spool.fill("queue", ((number, number) for number in range(100_000)))
 
 
 def test_the_encoders_of_what_is_to_be_rendered(folder, out, done):

@@ -132,6 +132,16 @@ def test_a_receipt_that_is_removed_or_replaced_is_noticed(study):
     assert kinds(study) == ["new", "new", *["done"] * 6]
 
 
+@pytest.mark.parametrize(
+    "stray", ["renders/\udcff.png", "receipts/\udcff.json", "receipts/zz/\udcff.json", "receipts/x.json"]
+)
+def test_files_of_others_in_an_output_disturb_nobody(study, stray):
+    path = study[1] / stray
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{}")
+    assert [kinds(study) for _ in range(2)] == [["done"] * 8] * 2
+
+
 DAMAGE = {
     "no database": lambda path: path.write_bytes(b"nothing of the kind" * 1000),
     "empty": lambda path: path.write_bytes(b""),
@@ -184,6 +194,14 @@ def test_a_cache_that_cannot_be_written_is_read(study, cache, monkeypatch):
 def test_a_cache_without_a_folder_to_be_in(study, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file/x"))
+    assert kinds(study) == ["done"] * 8
+
+
+def test_a_user_without_a_home(study, monkeypatch):
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(remembered, "default_path", none)
     assert kinds(study) == ["done"] * 8
 
 
