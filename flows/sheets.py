@@ -9,6 +9,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _MOST_BESIDE = 3
 """Contents, and styles, that are shown beside a page; with more of them the labels must do."""
+_AT_A_TIME = 4  # pages, each of which may take 100 MB while it is drawn
 
 
 def default_sheet(shelf: Shelf) -> Sheet:
@@ -102,14 +104,18 @@ def _build_one(store: Store, shelf: Shelf, sheet: Sheet, name: str, title: str) 
     there = {entry.name for entry in store.list(f"sheets/{name}")}
     if _stored_fingerprint(store, f"sheets/{name}.json", there) == fingerprint and there.issuperset(names):
         return names
-    described = []
-    for number, (page, shown) in enumerate(pages):
+
+    def draw(number: int) -> dict[str, Any]:
+        page, shown = pages[number]
         page = replace(page, subtitle=_counted(page.subtitle, number, len(pages)))
         drawn = draw_page(page, look)
         buffer = io.BytesIO()
         drawn.image.save(buffer, "PNG", compress_type=zlib.Z_RLE)  # pictures in the main: see stylecore.images
         store.write(names[number], buffer.getvalue(), CONTENT_TYPES["png"])
-        described.append(_where(names[number], page, shown, drawn.boxes))
+        return _where(names[number], page, shown, drawn.boxes)
+
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:  # most of it is Pillow's, which needs no lock of Python's
+        described = list(threads.map(draw, range(len(pages))))
     document = {"schema": 1, "name": name, "fingerprint": fingerprint, "pages": described}
     store.write(f"sheets/{name}.json", encoded(document), "application/json")
     for stale in there - set(names):
