@@ -118,7 +118,7 @@ class Running:
         )
 
     def wait_for_receipts(self, count):
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while len(self.receipts()) < count:
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < deadline
