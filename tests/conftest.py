@@ -13,6 +13,12 @@ from s3_server import S3Server, s3_server, weed_binary
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What commands remember of files stays out of the user's cache folder."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @dataclass(frozen=True)
 class S3(S3Server):
     """The running server, with a bucket that only this test uses."""
