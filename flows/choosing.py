@@ -88,4 +88,6 @@ class Choice:
 
     def done_elsewhere(self, order: Order) -> bool:
         """Whether another run has rendered a cell; to be asked before it is begun, and before it is published."""
-        return self._chunk.shared and _finished(order, self._chunk, self._store)
+        # in a folder a look costs nothing, and another run may have begun since; a bucket is asked where one is known
+        looks = self._chunk.shared or not self._chunk.to.startswith("s3://")
+        return looks and _finished(order, self._chunk, self._store)
