@@ -86,8 +86,8 @@ def render(
         device: such as `cpu` or `cuda:0`.
         on_step: called after every step of a batch.
         should_stop: asked before every step; when true, `render` ends and what is unfinished gives no result.
-        wanted: asked for each cell, by its place, when its batch is about to begin; one that is no longer wanted gives no
-            result.
+        wanted: asked for each cell, by its place, when its batch is about to begin; one that is no longer wanted gives
+            no result.
         batch: largest number of cells in a batch. By default 1 on the CPU, whose cores one picture fills already and
             where a cell's bytes must not depend on its neighbours, and 16 on a GPU.
         checkpoints: keeps the state of unfinished cells; a cell that has one goes on from there, to the same pixels.
