@@ -149,7 +149,11 @@ def test_storage_that_fails_ends_a_run_and_keeps_what_is_published(study):
 
     with pytest.raises(StorageError):
         batch.carry_out(runs.prepared(study.manifest), carry, 1, lambda _: None)
-    assert runs.files(study.out) == before
+    after = runs.files(study.out)
+    (told,) = after.keys() - before.keys()  # the run's own file
+    assert {name: data for name, data in after.items() if name != told} == before
+    said = json.loads(after[told])
+    assert (said["state"], said["stopped"]) == ("ended", "storage")
 
 
 def test_what_ails_sheets_does_not_end_a_run(study):
