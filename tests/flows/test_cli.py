@@ -61,6 +61,7 @@ def test_a_run_leaves_pictures_receipts_sheets_gallery_and_one_file_of_its_own(f
     assert {*document["sheets"], document["gallery"]} <= set(runs.files(first.out))
     assert document["gallery"] == "gallery/index.html"
     written = json.loads((first.out / "runs" / f"{document['run']}.json").read_text())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", written.pop("updated"))  # of use only beside a run
     assert written == {**document, "to": "."}
 
 
