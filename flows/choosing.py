@@ -53,7 +53,9 @@ def finished_before(chunk: Chunk) -> set[str]:
 def _finished(order: Order, chunk: Chunk, store: Store) -> bool:
     receipt = read_receipt(store, receipt_name(order.key))
     since = datetime.fromtimestamp(chunk.begun or chunk.submitted, UTC).isoformat(timespec="seconds")
-    return receipt is not None and (not order.again or str(receipt.get("finished", "")).replace("Z", "+00:00") >= since)
+    # receipts tell whole seconds: one of the second in which the chunk was begun may be that of the lost picture, and
+    # to render a cell once more than needed is better than never
+    return receipt is not None and (not order.again or str(receipt.get("finished", "")).replace("Z", "+00:00") > since)
 
 
 class Choice:
