@@ -27,7 +27,7 @@ STATISTIC_NAMES = {
     "centered_gram": "covariance",
     "mean_std": "means and standard deviations",
     "wasserstein2": "Wasserstein-2 distance of Gaussians",
-    "principal_wasserstein2": "the same along 128 principal components, at a tenth of the cost",
+    "principal_wasserstein2": "the same along 128 principal components, at a fraction of the cost",
     "sliced_wasserstein": "sorted random projections",
     "histogram": "histogram of each channel",
     "mrf": "nearest 3×3 patches",

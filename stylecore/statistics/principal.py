@@ -1,4 +1,4 @@
-"""The Wasserstein-2 distance along the style's principal components: nearly the exact one, at a tenth of its cost."""
+"""The Wasserstein-2 distance along the style's principal components: nearly the exact one, at little of its cost."""
 
 from __future__ import annotations
 

@@ -42,6 +42,20 @@ def study(first, tmp_path):
     return SimpleNamespace(folder=folder, manifest=folder / "manifest.yaml", out=folder / "out")
 
 
+@pytest.fixture
+def running(prefect_home, tmp_path):
+    """Starts `stylepress render` with some arguments; what is left of it at the end of a test is killed."""
+    started = []
+
+    def start(*arguments, **more):
+        started.append(runs.Running(prefect_home, tmp_path / "study", *arguments, **more))
+        return started[-1]
+
+    yield start
+    for run in started:
+        run.kill()
+
+
 @pytest.fixture(scope="session")
 def prefect(tmp_path_factory):
     """A Prefect server, on PostgreSQL where that is installed, with the project's deployments and a worker."""

@@ -30,6 +30,15 @@ jobs:
 sheets: [{rows: content, cols: style_weight, cell: 64}]
 output: {to: out}
 """
+LONGER = """version: 1
+name: a longer run
+inputs: {content: photos/harbour.png, style: styles/blocks.png}
+defaults: {size: 64, steps: 25, init: noise}
+jobs: [{grid: {seed: {range: [0, 8, 1]}}}]
+run: {chunk: 1s}
+"""
+CELLS = 8  # of it
+PATIENCE = 600  # seconds, for machines with other work to do
 
 
 def draw(path, seed, size=(48, 36), kind="PNG"):
@@ -102,10 +111,17 @@ def run_command(home, *arguments, cwd=None, **more):
     )
 
 
+def whole(out):
+    """Receipts of an output by their pictures; each is of its picture, and no picture is there in part."""
+    pictures, found = files(out, "renders"), receipts(out)
+    assert all(digest(pictures[name]) == receipt["picture"]["sha256"] for name, receipt in found.items())
+    return found
+
+
 class Running:
     """`stylepress render` of a study in a process group of its own."""
 
-    def __init__(self, home, folder, text, *arguments, **more):
+    def __init__(self, home, folder, *arguments, text=LONGER, **more):
         self.manifest = study(folder, text)
         self.out = Path(folder) / "out/a-longer-run"
         self.process = subprocess.Popen(
@@ -148,10 +164,13 @@ class Running:
             time.sleep(0.1)
         assert self.members() == {}
 
-    def kill(self):
+    def signal(self, number):
         for pid in self.members():
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
         self.process.communicate()
 
 

@@ -8,39 +8,8 @@ import time
 import pytest
 import runs
 import sabotage
+from runs import CELLS, LONGER, PATIENCE
 from s3_server import s3_server, weed_binary
-
-MANIFEST = """version: 1
-name: a longer run
-inputs: {content: photos/harbour.png, style: styles/blocks.png}
-defaults: {size: 64, steps: 25, init: noise}
-jobs: [{grid: {seed: {range: [0, 8, 1]}}}]
-run: {chunk: 1s}
-"""
-CELLS = 8
-PATIENCE = 600  # seconds, for machines with other work to do
-
-
-@pytest.fixture
-def running(prefect_home, tmp_path):
-    """Starts `stylepress render` with some arguments; what is left of it at the end of a test is killed."""
-    started = []
-
-    def start(*arguments, text=MANIFEST, **more):
-        run = runs.Running(prefect_home, tmp_path / "study", text, *arguments, **more)
-        started.append(run)
-        return run
-
-    yield start
-    for run in started:
-        run.kill()
-
-
-def assert_whole(out):
-    """Every receipt is of its picture, and no picture is there twice or in part."""
-    pictures, receipts = runs.files(out, "renders"), runs.receipts(out)
-    assert all(runs.digest(pictures[name]) == receipt["picture"]["sha256"] for name, receipt in receipts.items())
-    return receipts
 
 
 def assert_tidy(out):
@@ -61,7 +30,7 @@ def test_ctrl_c_ends_a_run_with_130_and_keeps_what_is_finished(running):
     assert run.process.returncode == 130
     assert complaints(errors) == [], "nobody prints a traceback"
     assert output.startswith("interrupted: ")
-    receipts = assert_whole(run.out)
+    receipts = runs.whole(run.out)
     assert 2 <= len(receipts) < CELLS
     assert set(receipts) == set(runs.files(run.out, "renders"))
     assert len(runs.files(run.out, "runs")) == 1
@@ -73,13 +42,13 @@ def test_ctrl_c_ends_a_run_with_130_and_keeps_what_is_finished(running):
     assert (summary.rendered, summary.skipped) == (CELLS - len(receipts), len(receipts))
     after = runs.files(run.out, "renders")
     assert {name: after[name] for name in finished} == finished
-    assert len(after) == len(assert_whole(run.out)) == CELLS
+    assert len(after) == len(runs.whole(run.out)) == CELLS
     assert_tidy(run.out)
 
 
 @pytest.mark.slow
 def test_twelve_cells_killed_at_three_moments_are_all_there_in_the_end_and_none_is_rendered_twice(running):
-    text = MANIFEST.replace("[0, 8, 1]", "[0, 12, 1]")
+    text = LONGER.replace("[0, 8, 1]", "[0, 12, 1]")
     seen = {}
     for receipts in (1, 4, 8):
         run = running(text=text)
@@ -88,12 +57,12 @@ def test_twelve_cells_killed_at_three_moments_are_all_there_in_the_end_and_none_
         run.process.communicate()
         for path in run.receipts():
             assert seen.setdefault(path, path.stat().st_mtime_ns) == path.stat().st_mtime_ns
-        assert_whole(run.out)
+        runs.whole(run.out)
     time.sleep(2)  # a temporary file younger than this might still have a writer
     summary = runs.render(run.manifest)
     assert (summary.rendered, summary.skipped) == (12 - len(seen), len(seen))
     assert {path: path.stat().st_mtime_ns for path in seen} == seen
-    assert len(assert_whole(run.out)) == len(runs.files(run.out, "renders")) == 12
+    assert len(runs.whole(run.out)) == len(runs.files(run.out, "renders")) == 12
     assert_tidy(run.out)
 
 
@@ -110,7 +79,7 @@ def test_a_worker_that_is_killed_costs_nothing_that_was_finished_and_no_other_wo
     assert (run.process.returncode, complaints(errors)) == (0, [])
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert len(assert_whole(run.out)) == CELLS
+    assert len(runs.whole(run.out)) == CELLS
     run.assert_nobody_is_left()
 
 
@@ -133,13 +102,18 @@ module.render_batch = render_batch
     assert said["failures"][0]["kind"] == "worker-lost"
     assert said["failures"][0]["values"]["seed"] == "2"
     assert said["workers_off"] == {}
-    assert len(assert_whole(run.out)) == 3
+    assert len(runs.whole(run.out)) == 3
 
 
 @pytest.mark.slow
 def test_two_terminals_share_one_folder(running):
-    text = MANIFEST.replace("[0, 8, 1]", "[0, 10, 1]").replace("steps: 25", "steps: 40")
-    first, second = running("--json", text=text), running("--json", text=text)
+    text = LONGER.replace("[0, 8, 1]", "[0, 10, 1]").replace("steps: 25", "steps: 40")
+    first = running("--json", text=text)
+    first.wait_for_receipts(1)
+    first.signal(signal.SIGSTOP)  # until the other has begun, or it might have done everything by then
+    second = running("--json", text=text)
+    second.wait_for_receipts(len(first.receipts()) + 1)
+    first.signal(signal.SIGCONT)
     said = []
     for run in (first, second):
         output, errors = run.process.communicate(timeout=PATIENCE)
@@ -148,7 +122,7 @@ def test_two_terminals_share_one_folder(running):
     assert [(s["cells"], s["failed"], s["remaining"]) for s in said] == [(10, 0, 0)] * 2
     assert min(s["rendered"] for s in said) > 0, "both have a share in it"
     assert sum(s["rendered"] for s in said) <= 12, "hardly anything is rendered twice"
-    assert len(assert_whole(first.out)) == len(runs.files(first.out, "renders")) == 10
+    assert len(runs.whole(first.out)) == len(runs.files(first.out, "renders")) == 10
     assert len(runs.files(first.out, "runs")) == 2
     assert_tidy(first.out)
 

@@ -12,16 +12,7 @@ from pathlib import Path
 import pytest
 import runs
 import sabotage
-
-MANIFEST = """version: 1
-name: a longer run
-inputs: {content: photos/harbour.png, style: styles/blocks.png}
-defaults: {size: 64, steps: 25, init: noise}
-jobs: [{grid: {seed: {range: [0, 8, 1]}}}]
-run: {chunk: 1s}
-"""
-CELLS = 8
-PATIENCE = 600  # seconds, for machines with other work to do
+from runs import CELLS, PATIENCE
 
 
 class Dask:
@@ -88,28 +79,8 @@ def dask(scheduler):
     scheduler.dismiss()
 
 
-@pytest.fixture
-def running(prefect_home, tmp_path):
-    started = []
-
-    def start(*arguments, **more):
-        started.append(runs.Running(prefect_home, tmp_path / "study", MANIFEST, *arguments, **more))
-        return started[-1]
-
-    yield start
-    for run in started:
-        run.kill()
-
-
 def renders(pid):
     return "libtorch" in Path(f"/proc/{pid}/maps").read_text()
-
-
-def whole(out):
-    receipts = runs.receipts(out)
-    pictures = runs.files(out, "renders")
-    assert all(runs.digest(pictures[name]) == receipt["picture"]["sha256"] for name, receipt in receipts.items())
-    return receipts
 
 
 @pytest.mark.slow
@@ -126,7 +97,7 @@ def test_two_workers_of_a_dask_cluster_render_and_one_that_is_killed_costs_only_
     assert (run.process.returncode, said["rendered"], said["failed"]) == (0, CELLS, 0), errors
     assert "Traceback" not in errors
     assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert len(whole(run.out)) == CELLS
+    assert len(runs.whole(run.out)) == CELLS
     assert "127.0.0.1" not in json.dumps(said)
 
 
@@ -139,7 +110,7 @@ def test_a_worker_of_another_version_is_refused_and_alone_ends_the_run_with_3(da
     assert run.process.returncode == 3
     (said,) = [line for line in errors.splitlines() if " steps/s" not in line]
     assert "it has stylepress 0.0.1" in said
-    assert whole(run.out) == {}
+    assert runs.whole(run.out) == {}
 
 
 @pytest.mark.slow
@@ -168,7 +139,7 @@ def test_a_cluster_that_goes_away_ends_a_run_with_3_and_keeps_what_is_finished(d
     assert run.process.returncode == 3, errors
     assert "the dask cluster has gone away" in errors
     assert "Traceback" not in errors
-    assert len(whole(run.out)) >= 2
+    assert len(runs.whole(run.out)) >= 2
 
 
 @pytest.mark.slow
@@ -192,7 +163,7 @@ def test_a_dask_cluster_of_this_machine_renders_too(running):
     assert run.process.returncode == 0, errors
     assert "2 rendered, 0 already there of 2 cells" in output
     assert "Traceback" not in errors
-    assert len(whole(run.out)) == 2
+    assert len(runs.whole(run.out)) == 2
     run.assert_nobody_is_left()
 
 
@@ -206,4 +177,4 @@ def test_a_ray_cluster_of_this_machine_renders_and_a_worker_that_is_killed_costs
     output, errors = run.process.communicate(timeout=PATIENCE)
     assert run.process.returncode == 0, errors
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
-    assert len(whole(run.out)) == CELLS
+    assert len(runs.whole(run.out)) == CELLS
