@@ -1,4 +1,4 @@
-"""The gallery: a static page of an output's pictures and contact sheets, made from receipts alone."""
+"""Building a gallery: from an output's receipts to its pages."""
 
 from __future__ import annotations
 
@@ -11,15 +11,9 @@ from flows.receipts import Ledger, extras_of
 from flows.store import Store
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_STATIC = Path(__file__).parent / "static"
 PAGE = "gallery/index.html"
-_CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".json": "application/json"}
-_PICTURE_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".gif": "image/gif",
-}
+_CONTENT_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8"}
 
 
 def build(store: Store, ledger: Ledger, title: str, sheets: Iterable[str]) -> str:
@@ -44,7 +38,7 @@ def build(store: Store, ledger: Ledger, title: str, sheets: Iterable[str]) -> st
     varying = _varying(receipts)
     pictures = sorted((_picture(r, varying, ledger) for r in receipts), key=lambda p: p["path"])
     page = environment.get_template("gallery.html").render(title=title, pictures=pictures, sheets=list(sheets))
-    _write_changed(store, "gallery/gallery.css", (_TEMPLATES / "gallery.css").read_bytes())
+    _write_changed(store, "gallery/gallery.css", (_STATIC / "gallery.css").read_bytes())
     _write_changed(store, PAGE, page.encode())
     return PAGE
 
@@ -80,24 +74,3 @@ def _picture(receipt: dict[str, Any], varying: list[str], ledger: Ledger) -> dic
         "animation": next((extra["path"] for extra in extras if "step" not in extra), None),
         "snapshots": [extra for extra in extras if "step" in extra],
     }
-
-
-def publish(source: Store, target: Store) -> int:
-    """Copy a gallery with what it shows to another place, its page last; returns the number of files written."""
-    there = {entry.name: entry.size for part in _PARTS for entry in target.list(part)}
-    names = [entry for part in _PARTS for entry in source.list(part) if entry.name != PAGE]
-    written = 0
-    for entry in names:
-        # a render's name and a snapshot's hold its key, so equal names and sizes are equal pictures
-        if not entry.name.startswith(("renders/", "snapshots/")) or there.get(entry.name) != entry.size:
-            target.write(entry.name, source.read(entry.name), _type_of(entry.name))
-            written += 1
-    target.write(PAGE, source.read(PAGE), _CONTENT_TYPES[".html"])
-    return written + 1
-
-
-_PARTS = ("renders/", "snapshots/", "sheets/", "gallery/")
-
-
-def _type_of(name: str) -> str:
-    return (_CONTENT_TYPES | _PICTURE_TYPES).get(Path(name).suffix, "application/octet-stream")
