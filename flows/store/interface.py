@@ -64,11 +64,26 @@ class Store(Protocol):
     def read(self, name: str) -> bytes:
         """The bytes stored under `name`; raises `FileNotFoundError` where there are none."""
 
-    def write(self, name: str, data: bytes, content_type: str, *, exclusive: bool = False) -> Entry:
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        content_type: str,
+        *,
+        exclusive: bool = False,
+        caching: str = "",
+        lasting: bool = True,
+    ) -> Entry:
         """Store `data` under `name`, whole or not at all, replacing what was there.
 
-        With `exclusive`, raises `FileExistsError` and changes nothing when the name is taken: of several writers at the
-        same time exactly one succeeds.
+        Args:
+            name: where.
+            data: what.
+            content_type: what servers say it is.
+            exclusive: raise `FileExistsError` and change nothing when the name is taken: of several writers at the same
+                time exactly one succeeds.
+            caching: what servers say in `Cache-Control`; empty for nothing.
+            lasting: wait until it would survive a power cut; without, it may be empty or gone after one.
         """
 
     def stat(self, name: str) -> Entry | None:

@@ -74,19 +74,30 @@ class LocalStore:
             status = self._status(path, name)
         return _entry(clean, status) if status else None
 
-    def write(self, name: str, data: bytes, content_type: str, *, exclusive: bool = False) -> Entry:  # noqa: ARG002 - files have no content type
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        content_type: str,  # noqa: ARG002 - files have none
+        *,
+        exclusive: bool = False,
+        caching: str = "",  # noqa: ARG002 - nor this
+        lasting: bool = True,
+    ) -> Entry:
         """See `Store.write`."""
         clean = check_name(name)
         path = self._place(clean)
+        folder = path.parent
         with self._translated("write", name):  # a folder's name that is taken must not look as if the file's were
-            _make_folder(path.parent)
+            _make_folder(folder)
         with self._translated("write", name, FileExistsError):
-            with _temporary(path.parent, data) as temporary:
+            with _temporary(folder, data, lasting=lasting) as temporary:
                 if exclusive:
                     _publish_first(temporary, path)
                 else:
-                    temporary.replace(path)
-            _sync_folder(path.parent)
+                    os.replace(temporary, path)  # noqa: PTH105 - the other one makes a path of the path
+            if lasting:
+                _sync_folder(folder)
             return _entry(clean, path.stat())
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
@@ -218,8 +229,8 @@ def _entry(name: str, status: os.stat_result) -> Entry:
 
 
 @contextmanager
-def _temporary(folder: Path, data: bytes) -> Iterator[Path]:
-    """A file with these bytes, safe on disk, that is gone afterwards unless it was renamed."""
+def _temporary(folder: Path, data: bytes, *, lasting: bool = True) -> Iterator[Path]:
+    """A file with these bytes, safe on disk if wanted, that is gone afterwards unless it was renamed."""
     path = folder / f".{secrets.token_hex(8)}.tmp"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
@@ -228,7 +239,8 @@ def _temporary(folder: Path, data: bytes) -> Iterator[Path]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if lasting:
+                os.fsync(file.fileno())
             yield path
     finally:
         with suppress(OSError):
@@ -258,6 +270,8 @@ def _publish_first(temporary: Path, path: Path) -> None:
 
 def _make_folder(folder: Path) -> None:
     """Create a folder and its parents so that they survive a power cut too."""
+    if folder.is_dir():
+        return
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     for path in reversed(missing):
         path.mkdir(exist_ok=True)

@@ -61,14 +61,24 @@ class S3Store:
             return Entry(check_name(name), found["ContentLength"], _token(found))
         return None
 
-    def write(self, name: str, data: bytes, content_type: str, *, exclusive: bool = False) -> Entry:
+    def write(
+        self,
+        name: str,
+        data: bytes,
+        content_type: str,
+        *,
+        exclusive: bool = False,
+        caching: str = "",
+        lasting: bool = True,  # noqa: ARG002 - every object lasts
+    ) -> Entry:
         """See `Store.write`; the server compares what arrives with its SHA-256."""
         key = self._key(name)
+        headers = {"ContentType": content_type, **({"CacheControl": caching} if caching else {})}
         with self._translated("write", name):
             if exclusive or len(data) < self.multipart_threshold:  # boto3 makes no upload in parts conditional
-                stored = self._put(key, data, content_type, {"IfNoneMatch": "*"} if exclusive else {})
+                stored = self._put(key, data, headers | ({"IfNoneMatch": "*"} if exclusive else {}))
             else:
-                stored = self._put_parts(key, data, content_type)
+                stored = self._put_parts(key, data, headers)
         return Entry(check_name(name), len(data), _token(stored))
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
@@ -154,20 +164,18 @@ class S3Store:
             raise UnsafeNameError(f"{name!r} is not valid Unicode; S3 takes only such names, rename it") from error
         return key
 
-    def _put(self, key: str, data: bytes, content_type: str, condition: dict[str, str]) -> Any:
+    def _put(self, key: str, data: bytes, headers: dict[str, str]) -> Any:
         digest = base64.b64encode(hashlib.sha256(data).digest()).decode()
-        return self._client.put_object(
-            Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, ChecksumSHA256=digest, **condition
-        )
+        return self._client.put_object(Bucket=self.bucket, Key=key, Body=data, ChecksumSHA256=digest, **headers)
 
-    def _put_parts(self, key: str, data: bytes, content_type: str) -> Any:
+    def _put_parts(self, key: str, data: bytes, headers: dict[str, str]) -> Any:
         from boto3.s3.transfer import TransferConfig
 
         self._client.upload_fileobj(
             io.BytesIO(data),
             self.bucket,
             key,
-            ExtraArgs={"ContentType": content_type, "ChecksumAlgorithm": "SHA256"},
+            ExtraArgs={**headers, "ChecksumAlgorithm": "SHA256"},
             Config=TransferConfig(multipart_threshold=self.multipart_threshold),
         )
         return self._client.head_object(Bucket=self.bucket, Key=key)
