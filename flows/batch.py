@@ -276,7 +276,8 @@ def finish(batch: Batch, log: Callable[[str], None]) -> None:
         shown = shelf.of_plan(batch.plan, ledger, summary.failures)
         summary.axes = shown.axes
         summary.sheets = sheets.build(batch.store, shown, batch.loaded.manifest.sheets, batch.loaded.manifest.name, log)
-        summary.gallery = gallery.build(batch.store, ledger, batch.loaded.manifest.name, summary.sheets)
+        ending = {**summary.to_dict(), "to": "."}
+        summary.gallery = gallery.build(batch.store, ledger, batch.loaded.manifest.name, summary.sheets, ending)
     except StorageError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever ails a sheet, the pictures are there and the run is told

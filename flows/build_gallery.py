@@ -18,12 +18,13 @@ shorten_tracebacks()
 
 
 @flow(name="build-gallery", flow_run_name="gallery of {out}")
-def build_gallery(out: str, to: str | None = None) -> State[Any]:
+def build_gallery(out: str, to: str | None = None, prune: bool = False) -> State[Any]:
     """Build the sheets and the gallery of an output, and copy the gallery elsewhere if asked.
 
     Args:
         out: folder or s3://bucket/prefix that a run has written.
-        to: another place for a copy of gallery, sheets and pictures.
+        to: another place for a copy of gallery, sheets and pictures; only what changed is copied.
+        prune: remove from there what the gallery no longer shows.
     """
     logger = get_run_logger()
     try:
@@ -33,7 +34,8 @@ def build_gallery(out: str, to: str | None = None) -> State[Any]:
         if to:
             target = open_store(to, confine=False)
             target.check_writable()
-            logger.info("%d files copied to %s", gallery.publish(store, target), to)
+            for line in gallery.publish(store, target, prune=prune).lines():
+                logger.info("%s: %s", to, line)
     except StylepressError as error:
         return Failed(message=str(error), data=error)
     return Completed(message=f"{len(ledger.receipts)} pictures, {len(drawn)} sheets: {page}")

@@ -15,7 +15,8 @@ from cyclopts import App, CycloptsError, Parameter
 from flows.check_command import check
 from flows.console import Exit, complain, exit_code, print_json, say
 from flows.heartbeats_command import heartbeats
-from flows.options import AT_LEAST_ONE, CopyTo, Json, Limit, Sets, Share, To, TryTo
+from flows.gallery_command import gallery
+from flows.options import AT_LEAST_ONE, Json, Limit, Sets, Share, To, TryTo
 from flows.score_command import score
 from flows.status_command import status
 from flows.weights_commands import weights_app
@@ -33,6 +34,7 @@ app.command(weights_app)
 app.command(check)
 app.command(score)
 app.command(status)
+app.command(gallery)
 app.command(heartbeats)
 
 
@@ -163,31 +165,6 @@ def sheets(out: str, *, manifest: str | None = None) -> int:
         drawn = contact_sheets.rebuild(store, ledger, complain)
     for name in drawn:
         say(store.child(name))
-    return Exit.OK
-
-
-@app.command
-def gallery(out: str, *, to: CopyTo = None) -> int:
-    """Build the gallery of an output again, from its receipts.
-
-    Example: stylepress gallery out/coastal-study
-
-    Args:
-        out: folder or s3://bucket/prefix that a run has written.
-    """
-    from flows import gallery as pages
-    from flows.output import drawn_sheets, last_run, open_output, title_of
-    from flows.store import open_store
-
-    store, ledger = open_output(out, complain)
-    last = last_run(store)
-    page = pages.build(store, ledger, title_of(last), drawn_sheets(store, last))
-    if to:
-        target = open_store(to, confine=False)
-        target.check_writable()
-        complain(f"{pages.publish(store, target)} files copied")
-        store = target
-    say(store.child(page))
     return Exit.OK
 
 

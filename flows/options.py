@@ -16,7 +16,13 @@ Json = Annotated[bool, Parameter(name="--json", help="Print one JSON document on
 To = Annotated[str | None, Parameter(name="--to", help="Folder or s3://bucket/prefix, instead of the manifest's.")]
 CopyTo = Annotated[
     str | None,
-    Parameter(name="--to", help="Also copy gallery, pictures, snapshots and sheets to this folder or s3:// prefix."),
+    Parameter(
+        name="--to",
+        help="Also copy gallery, pictures, snapshots and sheets, as far as changed, to this folder or s3://.",
+    ),
+]
+Prune = Annotated[
+    bool, Parameter(name="--prune", help="Remove from there what the gallery no longer shows; else it is listed.")
 ]
 TryTo = Annotated[str | None, Parameter(name="--to", help="An output to try to write to; nothing is left there.")]
 Limit = Annotated[int | None, Parameter(name="--limit", validator=AT_LEAST_ONE, help="The first so many cells only.")]

@@ -24,7 +24,7 @@ def open_output(url: str, log: Callable[[str], None]) -> tuple[Store, Ledger]:
         log: takes a line for each receipt that cannot be read.
 
     Raises:
-        StylepressError: there are no receipts, so it is no output.
+        StylepressError: there is neither a receipt nor the file of a run, so it is no output.
         StorageError: it cannot be reached.
     """
     store = open_store(url, confine=False)
@@ -33,7 +33,7 @@ def open_output(url: str, log: Callable[[str], None]) -> tuple[Store, Ledger]:
     ledger = read_ledger(store)
     for name in ledger.broken:
         log(f"{name} is no receipt of this version and is left out")
-    if not ledger.receipts:
+    if not ledger.receipts and not last_run(store):
         expected = "expected a folder or prefix that `stylepress render` has written"
         raise StylepressError(f"{url} holds no receipts; {expected}")
     return store, ledger
