@@ -10,7 +10,7 @@ demo: .venv/test.installed
 	$(BIN)/stylepress render manifests/quickstart.yaml
 
 test: .venv/test.installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: .venv/dev.installed
 	$(BIN)/ruff check .

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +24,7 @@ from flows.batch import Batch
 from flows.summary import Summary
 
 _MOST_FAILURES = 1000  # rows of the table of failures
+_LAST = 10.0  # seconds to wait for the server at the end of a run
 _PLAIN_NAMES = ("manifest", "stylepress")  # names of manifests that say less than their folder's
 
 
@@ -43,21 +47,38 @@ def introduce(prepared: Batch, log: Callable[[str], None]) -> None:
     _told(update, log)
 
 
-def progress(log: Callable[[str], None]) -> Callable[[float, str], None]:
-    """Tells progress to the flow run, in percent and in words: a line in its log, and a progress artifact."""
-    artifact: list[Any] = []
+class Progress:
+    """Tells progress to the flow run, in percent and in words: a line in its log, and a progress artifact.
 
-    def show(percent: float, words: str) -> None:
-        if artifact:
-            update_progress_artifact(artifact[0], progress=percent, description=words)
+    The server is told aside: one that does not answer would hold up the run, by its many tries for each call.
+    """
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._artifact: Any = None
+        self._telling: threading.Thread | None = None
+
+    def tell(self, percent: float, words: str) -> None:
+        """Tell progress, unless the server is still being told the last one."""
+        self._log(words)
+        if self._telling is None or not self._telling.is_alive():
+            told = partial(_told, partial(self._show, percent, words), self._log)
+            self._telling = threading.Thread(target=copy_context().run, args=(told,), daemon=True)
+            self._telling.start()
+
+    def last(self, percent: float, words: str) -> None:
+        """Tell progress at the end, and wait until it is told, or for a while."""
+        if self._telling:
+            self._telling.join(_LAST)
+        self.tell(percent, words)
+        if self._telling:
+            self._telling.join(_LAST)
+
+    def _show(self, percent: float, words: str) -> None:
+        if self._artifact:
+            update_progress_artifact(self._artifact, progress=percent, description=words)
         else:
-            artifact.append(create_progress_artifact(percent, key="render-progress", description=words))
-
-    def tell(percent: float, words: str) -> None:
-        log(words)
-        _told(lambda: show(percent, words), log)
-
-    return tell
+            self._artifact = create_progress_artifact(percent, key="render-progress", description=words)
 
 
 def conclude(summary: Summary, prepared: Batch, log: Callable[[str], None]) -> None:
@@ -65,7 +86,8 @@ def conclude(summary: Summary, prepared: Batch, log: Callable[[str], None]) -> N
     name = prepared.loaded.manifest.name
     sheets = "\n".join(f"* `{sheet}`" for sheet in summary.sheets)
     text = f"## {name}\n\n{summary}, in {summary.seconds:.0f} s.\n\nOutput: `{summary.to}`\n\nSheets:\n\n{sheets}\n"
-    _told(lambda: create_markdown_artifact(text, key="render-summary", description=str(summary)), log)
+    if not _told(lambda: create_markdown_artifact(text, key="render-summary", description=str(summary)), log):
+        return
     if summary.failures:
         rows = [{part: f[part] for part in ("cell", "kind", "message")} for f in summary.failures[:_MOST_FAILURES]]
         words = f"{len(summary.failures)} cells of {name} failed; runs/{summary.run}.json lists all"
@@ -76,9 +98,11 @@ def conclude(summary: Summary, prepared: Batch, log: Callable[[str], None]) -> N
         _told(lambda: create_link_artifact(link, link_text="gallery", key="gallery", description=name), log)
 
 
-def _told(tell: Callable[[], Any], log: Callable[[str], None]) -> None:
+def _told(tell: Callable[[], Any], log: Callable[[str], None]) -> bool:
     """Tell the server something; one that is away must not cost a render."""
     try:
         tell()
     except (httpx.HTTPError, PrefectException) as error:
         log(f"Prefect's server cannot be told: {type(error).__name__}")
+        return False
+    return True

@@ -14,6 +14,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
+from prefect.settings import temporary_settings
 
 from flows import engines
 from flows.batch import Stop
@@ -101,7 +102,9 @@ class Carrier:
             StorageError: the storage refuses, so that nothing more can be rendered.
             EngineError, DeviceError: the workers cannot be started, or none is left.
         """
-        with self.display, engines.start(self.engine, self.address, self.count, self.devices) as workers:
+        # workers call no server: one that is started after the server has gone works as well
+        alone = temporary_settings({"client.server_version_check_enabled": False})
+        with self.display, alone, engines.start(self.engine, self.address, self.count, self.devices) as workers:
             _Carrying(self, workers, work, take, stop).run()
 
     def slots(self) -> int:
@@ -225,6 +228,8 @@ class _Carrying:
         self.carrier.log(f"{worker}: {why}")
         if isinstance(said, BaseException) and self.engine.gone(said):
             self._take_published(chunk)
+            if self.stop.reason:  # a signal to all processes of a run reaches its own cluster too
+                return
             raise EngineError(f"the {self.carrier.engine} cluster has gone away ({why}); what is finished stays")
         self._lose(worker, chunk, why)
         self.engine.renew(worker)

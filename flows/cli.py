@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import warnings
 from importlib.metadata import version
@@ -79,16 +80,18 @@ def render(
         address: of a running cluster, such as tcp://scheduler:8786.
         workers: number of workers; by default one for each GPU, or one that uses all cores.
     """
-    from flows import advice, batch, local_prefect, report, shards
+    from flows import advice, batch, engines, local_prefect, report, shards
     from flows.summary import Summary
 
     shards.parse(shard)
     # what can be known to be wrong without Prefect is said before its server is started
     loaded = batch.read_manifest(manifest, set_)
     batch.open_target(loaded, to).check_writable()
+    engines.check(engine, address, workers, loaded.manifest.run.devices)
     complain(*advice.notes(loaded))
     local_prefect.set_defaults()
     answer = local_prefect.run(
+        lambda: batch.prepare(manifest, to, set_ or [], limit, shard),
         manifest=manifest,
         to=to,
         overrides=set_,
@@ -258,7 +261,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be valid Unicode
-    sys.exit(run(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # wherever a Ctrl-C may come, it may come
+    code = run(sys.argv[1:])
+    if used := sys.modules.get("flows.local_prefect"):
+        used.leave(code)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

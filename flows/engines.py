@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from flows.devices import choose
 from stylecore.errors import StylepressError
 
 ENGINES = ("local", "dask", "ray")
@@ -53,6 +54,24 @@ class Engine(Protocol):
         """Ask workers to end after their current step."""
 
 
+def check(engine: str, address: str | None, count: int | None, devices: str | int | list[str]) -> None:
+    """Find out what `start` would have to refuse, as far as that is known without it.
+
+    Raises:
+        DeviceError: devices that are not there.
+        EngineError: an unknown engine, or nobody answers at the address.
+        StylepressError: an address without a cluster's engine.
+    """
+    if engine not in ENGINES:
+        raise EngineError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
+    if address and engine == "local":
+        raise StylepressError(f"--address {address} is of a cluster: add --engine dask or --engine ray")
+    if address:
+        _check_listening(engine, address)
+    else:
+        choose(devices, count)
+
+
 @contextmanager
 def start(engine: str, address: str | None, count: int | None, devices: str | int | list[str]) -> Iterator[Engine]:
     """Start or join the workers of an engine, and let them go afterwards.
@@ -64,16 +83,9 @@ def start(engine: str, address: str | None, count: int | None, devices: str | in
         devices: `run.devices` of the manifest, for workers of this machine.
 
     Raises:
-        DeviceError: devices that are not there.
-        EngineError: an unknown engine, one that is not installed, or nobody answers at the address.
-        StylepressError: an address without a cluster's engine.
+        DeviceError, EngineError, StylepressError: as `check`, or the engine is not installed.
     """
-    if engine not in ENGINES:
-        raise EngineError(f"engine: expected one of {', '.join(ENGINES)}, got {engine!r}")
-    if address and engine == "local":
-        raise StylepressError(f"--address {address} is of a cluster: add --engine dask or --engine ray")
-    if address:
-        _check_listening(engine, address)
+    check(engine, address, count, devices)
     opened: AbstractContextManager[Engine]
     if engine == "dask":
         from flows.dask_engine import opened as open_dask

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing.context import SpawnContext
@@ -60,7 +61,7 @@ class _Place:
         self.runner = ProcessPoolTaskRunner(
             max_workers=1, initializer=attach, initargs=(self.messages, self.stop, device, threads)
         )
-        with shielded():
+        with shielded(signal.SIGTERM):  # before they ignore both by themselves
             self.runner.__enter__()
 
     def close(self) -> None:
@@ -93,7 +94,7 @@ class LocalEngine:
         """See `Engine.submit`; the process is started with its first task."""
         if worker not in self._places:
             self._places[worker] = _Place(self._context, self._devices[worker], self._threads)
-        with shielded():
+        with shielded(signal.SIGTERM):
             return self._places[worker].runner.submit(task, parameters)
 
     def renew(self, worker: str) -> None:

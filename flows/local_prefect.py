@@ -5,23 +5,30 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from flows.console import complain
 from stylecore.errors import StylepressError
 
-_PATIENCE = 180  # seconds that a server of its own may take to start, on a machine with much else to do
+if TYPE_CHECKING:
+    from flows.batch import Batch
+
 _DEFAULTS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": f"{_PATIENCE}",
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    # a server that is gone costs a call six seconds, not a minute; nothing depends on what it would have been told
+    "PREFECT_CLIENT_MAX_RETRIES": "2",
     # what a run does is told by the progress bar and the last line; Prefect's own lines stay with the flow run
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
 }
+_silent = threading.Event()  # set when a server was not told how a run ended
 
 
 class PrefectError(StylepressError):
@@ -34,6 +41,7 @@ def set_defaults() -> None:
     """Set the environment that Prefect reads when it is imported; what the user has set stays."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+    logging.raiseExceptions = False  # or Prefect writes about each line of its log that a server did not take
     warnings.filterwarnings("ignore", "Failed to create the Prefect home")  # `server` says it better
 
 
@@ -84,38 +92,21 @@ def without_credentials(address: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
-def ensure_server() -> str:
-    """Address of Prefect's server; where none is configured, one is started that lives as long as this process.
-
-    Raises:
-        PrefectError: the configured server does not answer, or an own one does not start.
-    """
-    if address := server():
-        return address
-    from prefect.server.api.server import SubprocessASGIServer
-
-    own = SubprocessASGIServer()  # one for the process; Prefect stops it at exit, after its last logs
-    try:
-        with shielded():
-            own.start(timeout=_PATIENCE)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise PrefectError(f"Prefect's own server does not start: {reason} `stylepress doctor` may tell why") from None
-    return own.api_url
-
-
 @contextmanager
-def shielded() -> Iterator[None]:
+def shielded(*more: signal.Signals) -> Iterator[None]:
     """Let a Ctrl-C not reach the processes and threads that are started meanwhile.
 
     A terminal sends Ctrl-C to every process of a command. Server and workers must outlive it, so that what is finished
     is still published and reported; a blocked signal is inherited by whatever is started here.
+
+    Args:
+        more: other signals that they do not hear either, where their end is our business alone.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *more})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Message(logging.Filter):
@@ -136,13 +127,44 @@ def shorten_tracebacks() -> None:
             logger.addFilter(_Message())
 
 
-def run(**parameters: Any) -> Any:
-    """Run the flow `render-batch` in this process; returns what its final state holds: a summary or an exception."""
-    address = ensure_server()
-    from prefect.settings import PREFECT_API_URL, temporary_settings
+def run(plan: Callable[[], Batch], **parameters: Any) -> Any:
+    """Run the flow `render-batch` in this process.
 
-    from flows.render_batch import render_batch
+    Args:
+        plan: what the flow would plan by itself; it is done while an own server starts.
+        parameters: of the flow.
 
-    with temporary_settings({PREFECT_API_URL: address}):  # or each worker would start a server of its own
-        state = render_batch(**parameters, return_state=True)
-    return state.result(raise_on_failure=False)
+    Returns:
+        What the flow's final state holds: a summary or an exception.
+
+    Raises:
+        PrefectError: the server does not answer, or an own one does not start.
+        StylepressError: what `plan` raises.
+    """
+    own = None
+    if not server():
+        from prefect.context import refresh_global_settings_context
+
+        from flows.own_server import OwnServer
+
+        own = OwnServer(complain)
+        os.environ["PREFECT_API_URL"] = own.api_url  # for all that is started from here, and all threads of Prefect
+        refresh_global_settings_context()
+    from flows import render_batch
+
+    planned = plan()
+    if own:
+        own.wait_until_up()
+    answer, told = render_batch.run_here(planned, parameters)
+    if not told:
+        _silent.set()
+        complain("Prefect's server no longer answers and was not told how the run ended; what it rendered is there")
+    return answer
+
+
+def leave(code: int) -> None:
+    """End the process at once if the server is gone: at exit, Prefect would call it for each line it has not taken."""
+    if _silent.is_set():
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)

@@ -10,7 +10,14 @@ from types import SimpleNamespace
 import pytest
 import runs
 from postgres_server import postgres_binaries, postgres_server
-from prefect_server import Prefect
+from prefect_server import Prefect, bare_server
+
+
+def pytest_collection_modifyitems(items):
+    """Where several processes share the tests, those that need one server go to one process."""
+    for item in items:
+        for server in {"prefect", "scheduler"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(server))
 
 
 @pytest.fixture(scope="session")
@@ -19,17 +26,24 @@ def prefect_home(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def command(prefect_home):
-    """Runs `stylepress ARGUMENTS` as a process of its own."""
-    return partial(runs.run_command, prefect_home)
+def api(prefect_home):
+    """Address of a Prefect server for runs that are not about the one they would start themselves."""
+    with bare_server(prefect_home) as server:
+        yield server.api
 
 
 @pytest.fixture(scope="session")
-def first(command, tmp_path_factory):
+def command(prefect_home, api):
+    """Runs `stylepress ARGUMENTS` as a process of its own."""
+    return partial(runs.run_command, prefect_home, PREFECT_API_URL=api)
+
+
+@pytest.fixture(scope="session")
+def first(prefect_home, tmp_path_factory):
     """The first render of a study, through the command line: `.done` the process, `.folder`, `.manifest`, `.out`."""
     folder = tmp_path_factory.mktemp("first") / "study"
     manifest = runs.study(folder)
-    done = command("render", manifest.name, "--json", cwd=folder)
+    done = runs.run_command(prefect_home, "render", manifest.name, "--json", cwd=folder)
     return SimpleNamespace(done=done, folder=folder, manifest=manifest, out=folder / "out")
 
 
@@ -43,11 +57,16 @@ def study(first, tmp_path):
 
 
 @pytest.fixture
-def running(prefect_home, tmp_path):
-    """Starts `stylepress render` with some arguments; what is left of it at the end of a test is killed."""
+def running(prefect_home, request, tmp_path):
+    """Starts `stylepress render` with some arguments; what is left of it at the end of a test is killed.
+
+    It uses the tests' Prefect server, and with `own_server=True` its own.
+    """
     started = []
 
-    def start(*arguments, **more):
+    def start(*arguments, own_server=False, **more):
+        if not own_server:
+            more = {"PREFECT_API_URL": request.getfixturevalue("api"), **more}
         started.append(runs.Running(prefect_home, tmp_path / "study", *arguments, **more))
         return started[-1]
 

@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import uuid4
 
 import httpx
@@ -27,6 +28,35 @@ def wait_for(condition, seconds=240):
         assert time.monotonic() < deadline, "it does not come to pass"
         time.sleep(0.2)
     return answer
+
+
+@contextmanager
+def bare_server(home):
+    """A server alone, on SQLite; `.api` is its address, `.process` what to kill."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        where = ["--factory", "prefect.server.api.server:create_app", "--fd", str(listening.fileno())]
+        environment = {"PREFECT_UI_ENABLED": "0", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        environment |= {"PREFECT_API_BLOCKS_REGISTER_ON_START": "false"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", *where, "--log-level", "error"],
+            env=runs.surroundings(home, **environment),
+            pass_fds=[listening.fileno()],
+            stdin=subprocess.DEVNULL,
+        )
+        server = SimpleNamespace(api=f"http://127.0.0.1:{listening.getsockname()[1]}/api", process=process)
+    try:
+        wait_for(lambda: is_healthy(server.api))
+        yield server
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_healthy(api):
+    with suppress(httpx.HTTPError):
+        return httpx.get(f"{api}/health", timeout=2, trust_env=False).status_code == 200
 
 
 class Prefect:
@@ -64,7 +94,7 @@ class Prefect:
             more["PREFECT_SERVER_DATABASE_DRIVER"] = "postgresql+asyncpg"
             more |= {f"PREFECT_SERVER_DATABASE_{name}": value for name, value in self.database.items()}
         self._start("server", "server", "start", "--host", "127.0.0.1", "--port", self.port, "--no-ui", **more)
-        wait_for(self._is_healthy)
+        wait_for(lambda: is_healthy(self.api))
         self.run("work-pool", "create", POOL, "--type", "process")
         self.run("deploy", "--all", "--no-prompt")
         self.start_worker()
@@ -89,10 +119,6 @@ class Prefect:
             )
         self.started.append(process)
         return process
-
-    def _is_healthy(self):
-        with suppress(httpx.HTTPError):
-            return httpx.get(f"{self.api}/health", timeout=2, trust_env=False).status_code == 200
 
     def run(self, *arguments, check=True):
         """`prefect ARGUMENTS`."""

@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -122,6 +123,8 @@ class Running:
     """`stylepress render` of a study in a process group of its own."""
 
     def __init__(self, home, folder, *arguments, text=LONGER, **more):
+        self.mark = f"STYLEPRESS_TEST_RUN={uuid4().hex}"
+        more |= dict([self.mark.split("=")])
         self.manifest = study(folder, text)
         self.out = Path(folder) / "out/a-longer-run"
         self.process = subprocess.Popen(
@@ -144,12 +147,13 @@ class Running:
         return list(self.out.glob("receipts/*/*.json"))
 
     def members(self):
-        """Command lines of its living processes; Ray gives each of its own a group, but all are of one session."""
+        """Command lines of its living processes: of its session, or with its environment, which Ray's write over."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 state, _, _, session = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
-                if int(session) == self.process.pid and state != "Z":
+                ours = int(session) == self.process.pid or self.mark.encode() in (folder / "environ").read_bytes()
+                if ours and state != "Z":
                     found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue
@@ -157,6 +161,9 @@ class Running:
 
     def workers(self):
         return [pid for pid, line in self.members().items() if "multiprocessing.spawn" in line]
+
+    def servers(self):
+        return [pid for pid, line in self.members().items() if "prefect_server.py" in line]
 
     def assert_nobody_is_left(self):
         deadline = time.monotonic() + 20

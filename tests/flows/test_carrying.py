@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 import runs
 import sabotage
+from prefect_server import bare_server
 from runs import CELLS, LONGER, PATIENCE
 from s3_server import s3_server, weed_binary
 
@@ -21,11 +23,20 @@ def complaints(errors):
     return [line for line in errors.splitlines() if " steps/s" not in line]
 
 
+def interrupt(run):
+    os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does
+
+
+def terminate(run):
+    run.signal(signal.SIGTERM)  # as systemd does: to every process, of whatever group
+
+
 @pytest.mark.slow
-def test_ctrl_c_ends_a_run_with_130_and_keeps_what_is_finished(running):
-    run = running()
+@pytest.mark.parametrize("end", [interrupt, terminate])
+def test_a_signal_to_all_processes_ends_a_run_with_130_and_keeps_what_is_finished(running, end):
+    run = running(own_server=True)
     run.wait_for_receipts(2)
-    os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does: to every process
+    end(run)
     output, errors = run.process.communicate(timeout=PATIENCE)
     assert run.process.returncode == 130
     assert complaints(errors) == [], "nobody prints a traceback"
@@ -51,9 +62,9 @@ def test_twelve_cells_killed_at_three_moments_are_all_there_in_the_end_and_none_
     text = LONGER.replace("[0, 8, 1]", "[0, 12, 1]")
     seen = {}
     for receipts in (1, 4, 8):
-        run = running(text=text)
+        run = running(text=text, own_server=receipts == 4)
         run.wait_for_receipts(receipts)
-        os.killpg(run.process.pid, signal.SIGKILL)  # run, workers and Prefect's own server
+        run.signal(signal.SIGKILL)  # run, workers and Prefect's own server
         run.process.communicate()
         for path in run.receipts():
             assert seen.setdefault(path, path.stat().st_mtime_ns) == path.stat().st_mtime_ns
@@ -79,6 +90,63 @@ def test_a_worker_that_is_killed_costs_nothing_that_was_finished_and_no_other_wo
     assert (run.process.returncode, complaints(errors)) == (0, [])
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
     assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert len(runs.whole(run.out)) == CELLS
+    run.assert_nobody_is_left()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_takes_its_server_and_workers_with_it(running):
+    run = running(own_server=True)
+    run.wait_for_receipts(1)
+    assert len(run.servers()) == len(run.workers()) == 1
+    run.process.kill()
+    run.process.communicate()
+    run.assert_nobody_is_left()
+
+
+@pytest.mark.slow
+def test_an_own_server_that_is_killed_is_replaced(running):
+    run = running(own_server=True)
+    run.wait_for_receipts(2)
+    (killed,) = run.servers()
+    os.kill(killed, signal.SIGKILL)
+    output, errors = run.process.communicate(timeout=PATIENCE)
+    (said,) = complaints(errors)
+    assert "own server was lost (signal 9); another one is started" in said
+    assert run.process.returncode == 0
+    assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
+    assert len(runs.whole(run.out)) == CELLS
+    run.assert_nobody_is_left()
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_without_an_own_server_where_each_is_killed(running):
+    run = running("--limit", 4, own_server=True)
+    run.wait_for_receipts(1)
+    while run.process.poll() is None:
+        for server in run.servers():
+            with suppress(ProcessLookupError):
+                os.kill(server, signal.SIGKILL)
+        time.sleep(0.05)
+    output, errors = run.process.communicate(timeout=PATIENCE)
+    assert run.process.returncode == 0
+    assert "Traceback" not in errors
+    assert "4 rendered, 0 already there of 4 cells" in output
+    assert len(runs.whole(run.out)) == 4
+    run.assert_nobody_is_left()
+
+
+@pytest.mark.slow
+def test_a_configured_server_that_is_killed_costs_no_cell(running, prefect_home):
+    with bare_server(prefect_home) as server:
+        run = running(PREFECT_API_URL=server.api)
+        run.wait_for_receipts(2)
+        server.process.kill()
+        output, errors = run.process.communicate(timeout=PATIENCE)
+    (said,) = complaints(errors)
+    assert "Prefect's server no longer answers" in said
+    assert run.process.returncode == 0
+    assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
     assert len(runs.whole(run.out)) == CELLS
     run.assert_nobody_is_left()
 

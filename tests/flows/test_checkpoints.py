@@ -235,13 +235,13 @@ def test_no_time_is_said_with_its_line(text):
 
 
 @pytest.mark.slow
-def test_a_run_that_was_killed_is_gone_on_with_to_the_same_pixels(tmp_path, prefect_home):
+def test_a_run_that_was_killed_is_gone_on_with_to_the_same_pixels(tmp_path, prefect_home, api):
     manifest = runs.study(tmp_path)
     sets = [*ONE, "defaults.size=64", "defaults.steps=80", "run.checkpoint=0.2s"]
     arguments = runs.arguments_of("render", manifest, *(part for one in sets for part in ("--set", one)))
     process = subprocess.Popen(
         arguments,
-        env=runs.surroundings(prefect_home),
+        env=runs.surroundings(prefect_home, PREFECT_API_URL=api),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -250,7 +250,7 @@ def test_a_run_that_was_killed_is_gone_on_with_to_the_same_pixels(tmp_path, pref
     while not list(tmp_path.glob("out/checkpoints/*.safetensors")) and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)  # the run, its workers, its server
+    os.killpg(process.pid, signal.SIGKILL)  # the run and its workers
     process.wait()
     assert not list(tmp_path.glob("out/receipts/*/*"))
     assert runs.render(manifest, sets=sets).rendered == 1

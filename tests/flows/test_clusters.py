@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import runs
 import sabotage
+from prefect_server import wait_for
 from runs import CELLS, PATIENCE
 
 
@@ -24,7 +24,7 @@ class Dask:
         where = folder / "scheduler.json"
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(where)]
         self._start("distributed.cli.dask_scheduler", options, {})
-        self.address = self._wait_for(lambda: where.exists() and json.loads(where.read_text())["address"])
+        self.address = wait_for(lambda: where.exists() and json.loads(where.read_text())["address"])
 
     def worker(self, name, **more):
         options = [self.address, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--name", name]
@@ -43,13 +43,6 @@ class Dask:
             )
         self.started.append(process)
         return process
-
-    def _wait_for(self, what):
-        deadline = time.monotonic() + 120
-        while not (found := what()):
-            assert time.monotonic() < deadline, (self.folder / "log").read_text()
-            time.sleep(0.05)
-        return found
 
     def arguments(self):
         return "--engine", "dask", "--address", self.address
@@ -117,10 +110,7 @@ def test_a_worker_of_another_version_is_refused_and_alone_ends_the_run_with_3(da
 def test_an_interrupted_run_leaves_nobody_at_work_on_a_cluster(dask, running):
     dask.worker("a")
     run = running(*dask.arguments(), "--set", "defaults.steps=100000")
-    deadline = time.monotonic() + 120
-    while not list(run.out.glob("runs/*.json")) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(5)
+    wait_for(lambda: renders(dask.workers["a"].pid))
     run.process.send_signal(signal.SIGTERM)
     output, errors = run.process.communicate(timeout=PATIENCE)
     assert run.process.returncode == 130, errors
