@@ -84,7 +84,11 @@ def _npm() -> list[str]:
 
 
 def _said(error: Exception) -> str:
-    """An error in one line, with the last one that npm wrote."""
-    output = getattr(error, "stderr", None) or ""
-    lines = [line.strip() for line in str(output).splitlines() if line.strip()]
-    return f"{error} {lines[-1] if lines else ''}".strip()
+    """An error in one line: what npm said of it, where it was npm's."""
+    if isinstance(error, subprocess.CalledProcessError):
+        lines = [line.strip() for line in str(error.stderr).splitlines()]
+        return (
+            f"npm install photoswipe@{VERSION}: "
+            + " ".join(line for line in lines if "log of this run" not in line)[:500]
+        )
+    return str(error)

@@ -23,8 +23,6 @@ STATE = "gallery/published.json"
 _ORIGINALS = ("renders/", "snapshots/", "sheets/")
 _LASTING = re.compile(r"(.*/)?(renders|snapshots)/.*|gallery/(assets|data|thumbs|inputs)/.*")
 """Files whose names hold a digest or a key."""
-_MADE = re.compile(r"gallery/((assets|data|thumbs)/.*|[^/]*\.(html|css|js))")
-"""What only building a gallery makes."""
 _MD5 = re.compile(r"[0-9a-f]{32}")  # what an S3 server calls an object that was put whole
 _WRITERS, _FOR_LARGE, _LARGE = 16, 2, 8_000_000  # files of so many bytes are copied by fewer threads, to save memory
 
@@ -65,7 +63,7 @@ def publish(source: Store, target: Store, *, prune: bool = False) -> Published:
         prune: remove files there that the gallery no longer shows.
 
     Raises:
-        StylepressError: both are the same place.
+        StylepressError: the other place is an output, this one or another.
         StorageError: one cannot be read, or the other not be written.
     """
     _apart([source], target)
@@ -87,12 +85,12 @@ def combine(outputs: Sequence[tuple[Store, Ledger]], target: Store, *, prune: bo
         prune: as `publish` has it.
 
     Raises:
-        StylepressError: the place is one of the outputs.
+        StylepressError: the place is an output.
         StorageError: one of them cannot be read, or the place not be written.
     """
     stores = [store for store, _ in outputs]
     _apart(stores, target)
-    sources = []
+    sources: list[Source] = []
     for (store, ledger), label in zip(outputs, labels([store.url for store in stores]), strict=True):
         known = recent_runs(store)
         sheets = tuple(drawn_sheets(store, known[0] if known else {}))
@@ -107,8 +105,11 @@ def combine(outputs: Sequence[tuple[Store, Ledger]], target: Store, *, prune: bo
 
 
 def _apart(sources: Sequence[Store], target: Store) -> None:
+    said = "expected another place to copy the gallery to"
     if target.address in {source.address for source in sources}:
-        raise StylepressError(f"{target.url} is the output itself; expected another place to copy the gallery to")
+        raise StylepressError(f"{target.url} is the output itself; {said}")
+    if next(iter(target.list("receipts/")), None) is not None:  # its pictures would be written over, or pruned
+        raise StylepressError(f"{target.url} is an output with receipts of its own; {said}")
 
 
 def labels(urls: Sequence[str]) -> list[str]:
@@ -194,11 +195,7 @@ class _Copying:
             prune: whether to remove.
         """
         belonging = {*self.kept, *made, STATE}
-        mine = set(self.known)
-        if next(iter(self.target.list("receipts/")), None) is None:  # else it is an output, with pictures of its own
-            mine |= set(self.there)
-        mine |= {name for name in self.there if _MADE.fullmatch(name)}
-        unreferenced = tuple(sorted((mine - belonging) & set(self.there)))
+        unreferenced = tuple(sorted(set(self.there) - belonging))
         if prune:
             with ThreadPoolExecutor(_WRITERS, "prune") as pool:
                 for _ in pool.map(self.target.delete, unreferenced):

@@ -72,7 +72,10 @@ def leave(out, receipt, data, size=(96, 64), name=None):
     path = f"renders/{name or receipt['key'][:12]}.png"
     described = {"path": path, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data), "format": "png"}
     whole = {**receipt, "picture": {**described, "width": size[0], "height": size[1]}}
-    for file, text in ((path, data), (f"receipts/{receipt['key'][:2]}/{receipt['key']}.json", json.dumps(whole).encode())):
+    for file, text in (
+        (path, data),
+        (f"receipts/{receipt['key'][:2]}/{receipt['key']}.json", json.dumps(whole).encode()),
+    ):
         place = Path(out, file)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(text)

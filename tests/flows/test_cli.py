@@ -66,7 +66,7 @@ def test_a_run_leaves_pictures_receipts_sheets_gallery_and_one_file_of_its_own(f
 
 
 def test_nothing_hidden_temporary_or_locked_is_left(first):
-    known = re.compile(r"(renders|receipts|sheets|gallery|runs)/[\w.+/-]+\.(png|json|html|css|js|jpg)")
+    known = re.compile(r"(renders|receipts|sheets|gallery|runs)/[\w.+/-]+\.(png|json|html|css|js|jpg|svg|webp|txt)")
     strange = [name for name in runs.files(first.out) if not known.fullmatch(name) or "/." in name]
     assert strange == []
 
