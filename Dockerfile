@@ -33,7 +33,7 @@ RUN python -c "import tomllib as t; print(*t.load(open('pyproject.toml', 'rb'))[
         ${TORCH_INDEX_URL:+--extra-index-url "$TORCH_INDEX_URL"} \
     && { python -m compileall -qq --invalidation-mode unchecked-hash /opt/venv/lib || true; }
 
-COPY README.md LICENSE NOTICE ./
+COPY README.md LICENSE NOTICE hatch_build.py ./
 COPY stylecore stylecore
 COPY flows flows
 RUN pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --no-deps --root /package . \
