@@ -5,13 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from stylecore.settings import Settings
+from stylecore.settings import Settings, parse
 
 if TYPE_CHECKING:
     from stylecore.rendering import Cell
 
 Described = dict[str, Any]
 """A picture as `keys.described` gives it: name, sha256, and maybe label, parts, masks, content_mask."""
+
+
+class Alike:
+    """Settings of cells that come one after the other and differ by few: only those are looked at again."""
+
+    def __init__(self) -> None:
+        self._last: tuple[dict[str, str], Settings] | None = None
+
+    def settings(self, values: dict[str, Any]) -> Settings:
+        """The settings of a described cell.
+
+        Args:
+            values: all of them, by name, as `Settings.to_dict` gives them.
+
+        Raises:
+            SettingError: as `Settings` has it.
+        """
+        written = {name: repr(value) for name, value in values.items()}  # 1 is not 1.0, and layers have an order
+        if self._last is None or self._last[0].keys() != written.keys():
+            found = Settings(**values)
+        else:
+            before, settings = self._last
+            found = settings.varied({n: parse(n, values[n]) for n, said in written.items() if said != before[n]})
+        self._last = written, found
+        return found
 
 
 def parts(style: Described | None) -> list[Described]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -60,8 +60,8 @@ class Chunk:
     stylepress: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
+        """As plain values; those of the cells are the orders' own."""
+        return {**vars(self), "orders": [vars(order) for order in self.orders]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Chunk:
@@ -108,7 +108,7 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        return asdict(self)
+        return {**vars(self), "outcomes": [vars(outcome) for outcome in self.outcomes]}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Answer:

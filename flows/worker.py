@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flows.aside import Aside
-from flows.assembly import core_cell, files
+from flows.assembly import Alike, core_cell, files
 from flows.checkpoints import Checkpoints
 from flows.choosing import Choice, RefusedError, check_versions, finished_before
 from flows.devices import memory_in_use, rest_while_waiting
@@ -26,7 +26,6 @@ from flows.stopping import told_to_stop
 from flows.store import StorageError, Store, open_store
 from stylecore import images
 from stylecore.errors import PictureError, StylepressError, WeightsError
-from stylecore.settings import Settings
 
 if TYPE_CHECKING:
     from stylecore.rendering import Cell, Progress, Result
@@ -94,6 +93,7 @@ class _Prepared:
     orders: list[Order] = field(default_factory=list)
     cells: list[Cell] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
+    alike: Alike = field(default_factory=Alike)
 
 
 def render_chunk(chunk: Chunk, attempts: int = 1, device: str = "") -> list[Outcome]:
@@ -118,10 +118,10 @@ def render_chunk(chunk: Chunk, attempts: int = 1, device: str = "") -> list[Outc
     status = "rendered" if attempts > 1 else "done"
     outcomes = [Outcome(order.key, order.name, status) for order in chunk.orders if order.key in finished]
     wanted = [order for order in chunk.orders if order.key not in finished]
-    prepared = _Prepared()
+    prepared, encoders = _Prepared(), Encoders(chunk.manifest_url)
     for order in wanted:
         try:
-            prepared.cells.append(_cell(order, root, Encoders(chunk.manifest_url), prepared.files))
+            prepared.cells.append(_cell(order, root, encoders, prepared))
             prepared.orders.append(order)
         except StorageError as error:
             if error.transient or root.url.startswith("s3://"):
@@ -232,8 +232,8 @@ def _best_device() -> str:
     return "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
-def _cell(order: Order, root: Store, encoders: Encoders, read: dict[str, bytes]) -> Cell:
-    """The core's cell of an order, its pictures read; `read` holds what is read already, by digest.
+def _cell(order: Order, root: Store, encoders: Encoders, prepared: _Prepared) -> Cell:
+    """The core's cell of an order, its pictures read unless an order before it has them.
 
     Raises:
         PictureError: a picture is gone, or no longer what was planned.
@@ -249,7 +249,8 @@ def _cell(order: Order, root: Store, encoders: Encoders, read: dict[str, bytes])
         raise RefusedError(f"its weights of {source.name} are others than those that the run was planned with")
     if isinstance(order.encoder, dict):
         settings["encoder"] = {**order.encoder, "weights": str(source.path)}
-    return core_cell(order.cell, Settings(**settings), lambda _, described: _file(described, root, read))
+    found = prepared.alike.settings(settings)
+    return core_cell(order.cell, found, lambda _, described: _file(described, root, prepared.files))
 
 
 def _file(described: dict[str, Any], root: Store, read: dict[str, bytes]) -> bytes:

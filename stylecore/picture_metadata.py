@@ -57,18 +57,18 @@ def save_options(format: str, text: str | None) -> dict[str, Any]:  # noqa: A002
     if text is None:
         return {}
     data = text.encode()
-    packet = _XMP_HEAD + _OPEN + escape(text).encode() + _CLOSE + _XMP_TAIL
     if len(data) > MAX_TEXT_BYTES:
         raise PictureError(f"the metadata to embed has {len(data):,} bytes; expected at most {MAX_TEXT_BYTES:,}")
+    if format == "png":
+        info = PngInfo()
+        info.add_itxt(_KEYWORD, text)
+        return {"pnginfo": info}
+    packet = _XMP_HEAD + _OPEN + escape(text).encode() + _CLOSE + _XMP_TAIL
     if format == "jpeg" and len(packet) > _MAX_JPEG_XMP:
         raise PictureError(
             f"the metadata to embed takes {len(packet):,} bytes and a JPEG holds at most {_MAX_JPEG_XMP:,}: "
             "write PNG, WebP or TIFF, or embed less"
         )
-    if format == "png":
-        info = PngInfo()
-        info.add_itxt(_KEYWORD, text)
-        return {"pnginfo": info}
     return {"tiffinfo": {_XMP_TAG: packet}} if format == "tiff" else {"xmp": packet}
 
 

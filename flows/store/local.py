@@ -158,7 +158,7 @@ class LocalStore:
     def _place(self, name: str) -> Path:
         """Where a name is written or removed: links in its folder are followed, the last part never."""
         path = self.root / name
-        return self._inside(name, path.parent) / path.name
+        return self._inside(name, path.parent) / path.name if self.confine else path
 
     def _status(self, path: Path, name: str) -> os.stat_result | None:
         try:

@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from studies import ONE, finish, paint, planned, png, read, receipt_file
 
 from flows.receipts import encoded, fault_of, read_ledger, receipt_name
@@ -48,6 +50,42 @@ def test_a_receipt_is_read_as_it_was_written(out):
     assert json.loads(encoded(receipt)) == receipt
     assert list(ledger_of(out).pictures) == [receipt["picture"]["path"]]
     assert fault(out) == ""
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda parts: st.lists(parts) | st.dictionaries(st.text(), parts),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_a_document_is_stored_as_the_json_of_what_it_says(document):
+    assert json.loads(encoded(document)) == document
+    assert encoded(document).endswith(b"}\n")
+
+
+def test_a_document_is_laid_out_for_people_but_for_its_long_parts():
+    document = {"key": "ab", "cell": {"settings": {"steps": 3, "seed": 0}, "init": None}, "pages": [[1, 2], [3]]}
+    assert encoded(document).decode().splitlines() == [
+        "{",
+        ' "key": "ab",',
+        ' "cell": {',
+        '  "settings": {"steps": 3, "seed": 0},',
+        '  "init": null',
+        " },",
+        ' "pages": [',
+        "  [1, 2],",
+        "  [3]",
+        " ]",
+        "}",
+    ]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {"deep": [[float("nan")]]}])
+def test_what_json_cannot_say_is_not_stored(value):
+    with pytest.raises(ValueError, match="JSON"):
+        encoded({"loss": value})
 
 
 BROKEN = {
