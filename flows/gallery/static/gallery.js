@@ -85,8 +85,8 @@
     if (data.index.scores.length < 2) document.querySelector("[data-view=scores]").hidden = true;
     if (stylepress.facets.varying.length === 0) document.querySelector("[data-view=grid]").hidden = true;
     address.on((state) => show(state).catch(stylepress.failed));
-    await show(address.state);
     document.body.classList.add("ready");
+    await show(address.state);
   }
 
   begin().catch((error) => {

@@ -26,8 +26,12 @@
     return chosen;
   }
 
+  function change(axis, name) {
+    stylepress.address.set({ [axis]: name || "none", ...(axis === "pages" ? { page: "" } : {}) });
+  }
+
   function select(axis, label, chosen) {
-    const list = el("select", { onchange: (event) => stylepress.address.set({ [axis]: event.target.value || "none", page: "" }) });
+    const list = el("select", { onchange: (event) => change(axis, event.target.value) });
     for (const { name, label: said } of [{ name: "", label: "nothing" }, ...stylepress.facets.varying]) {
       const option = el("option", { value: name }, said);
       option.selected = name === chosen[axis];

@@ -1,7 +1,15 @@
 // A manifest of several pictures, put together from what each says of its inputs and settings.
 (() => {
-  /** JSON is YAML; a line for each entry makes it one to read. */
-  const flow = (value) => JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  /** A text as YAML: JSON, with what YAML does not let stand in one spelled out. */
+  const text = (value) => JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+  /** A value as YAML on one line; 1e-8 would be a text there, 1.0e-8 is a number. */
+  function flow(value) {
+    if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
+    if (typeof value === "number") return String(value).replace(/^(-?\d+)e/, "$1.0e");
+    if (value === null || typeof value !== "object") return text(value);
+    return `{${Object.entries(value).map(([name, part]) => `${text(name)}: ${flow(part)}`).join(", ")}}`;
+  }
 
   /** Entries without repetition, each with a label of its own, by which a cell can name it. */
   function inputs(details, kind) {

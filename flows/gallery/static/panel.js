@@ -114,12 +114,12 @@
 
   stylepress.panel = { varying, told };
 
-  /** What varies, of one picture, in one line. */
+  /** What varies, of one picture, in one line: words speak for themselves, numbers need their names. */
   stylepress.varyingText = (picture) =>
     stylepress.facets.varying
       .filter(({ kind }) => kind !== "input")
       .map((facet) => [facet.label, data.value(facet, picture)])
       .filter(([, value]) => value !== null)
-      .map(([label, value]) => `${label} ${value}`)
+      .map(([label, value]) => (/^[-+.\d]/.test(value) || value.length < 5 ? `${label} ${value}` : value))
       .join(", ");
 })();

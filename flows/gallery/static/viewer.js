@@ -8,6 +8,7 @@
   const heading = dialog.querySelector(".position");
   const LARGEST = 2; // a small picture is shown at no more than twice its size
   const AHEAD = 2;
+  const UNSEEN = /\.tiff?$/; // browsers do not draw it: its widest thumbnail stands for it
   let swipe = null;
   let list = [];
   let current = -1; // index of the picture that is shown
@@ -18,8 +19,9 @@
   function slide(at) {
     const record = data.at(list[at]);
     if (!record) return { html: "", type: "html" };
-    const thumb = record.widths.length ? `thumbs/${record.thumb}-${record.widths[0]}.webp` : undefined;
-    return { src: record.path, width: record.w, height: record.h, msrc: thumb, alt: record.alt };
+    const small = record.widths.map((wide) => `thumbs/${record.thumb}-${wide}.webp`);
+    const src = UNSEEN.test(record.path) ? (small.at(-1) ?? record.path) : record.path;
+    return { src, width: record.w, height: record.h, msrc: small[0], alt: record.alt };
   }
 
   const fitting = (level) => Math.min(level.panAreaSize.x / level.elementSize.x, level.panAreaSize.y / level.elementSize.y, LARGEST);
