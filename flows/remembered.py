@@ -173,6 +173,8 @@ class Remembered:
 
 def is_text(name: str) -> bool:
     """Whether a file's name is Unicode; on some systems it may be any bytes."""
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -72,7 +72,7 @@ class LocalStore:
         path = self._inside(clean, self.root / clean)
         with self._translated("read", name):
             status = self._status(path, name)
-        return _entry(clean, status) if status else None
+        return _entry(clean, status, time.time_ns()) if status else None
 
     def write(
         self,
@@ -98,7 +98,7 @@ class LocalStore:
                     os.replace(temporary, path)  # noqa: PTH105 - the other one makes a path of the path
             if lasting:
                 _sync_folder(folder)
-            return _entry(clean, path.stat())
+            return _entry(clean, path.stat(), time.time_ns())
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         """See `Store.list`. A link that leads out of the folder is listed, so that reading it says what is wrong."""
@@ -181,9 +181,10 @@ class LocalStore:
         except (FileNotFoundError, NotADirectoryError):
             return
         identity = (status.st_dev, status.st_ino)
+        everything, now = base.startswith(prefix), time.time_ns()
         for item in [] if identity in above else items:
             name, path = base + item, f"{folder}/{item}"
-            if item.startswith(".") or not name.removesuffix("/").startswith(prefix):
+            if item.startswith(".") or not (everything or name.removesuffix("/").startswith(prefix)):
                 continue
             outside = self.confine and item in links and not self._leads_inside(path)
             if item.endswith("/"):
@@ -195,7 +196,7 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             if outside or stat.S_ISREG(status.st_mode):
-                yield _entry(name, status)
+                yield _entry(name, status, now)
 
     def _leads_inside(self, path: str) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.root))
@@ -221,11 +222,12 @@ def _with_slash(item: os.DirEntry[str], links: set[str]) -> str:
     return name
 
 
-def _entry(name: str, status: os.stat_result) -> Entry:
+def _entry(name: str, status: os.stat_result, now: int) -> Entry:
+    """An entry; `now` is when one looked, in nanoseconds."""
     # The clock behind a file's times ticks every few milliseconds, and tools can set its mtime back: the inode tells
     # apart two replacements within one tick, ctime cannot be set.
     token = f"{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-    return Entry(name, status.st_size, token, time.time_ns() - status.st_ctime_ns > _TICK)
+    return Entry(name, status.st_size, token, now - status.st_ctime_ns > _TICK)
 
 
 @contextmanager
