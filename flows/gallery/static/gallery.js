@@ -7,6 +7,7 @@
 
   stylepress.shown = []; // pictures of the view, in its order
   stylepress.failed = (error) => stylepress.toast(error.message);
+  const orderOf = (state) => ([...document.getElementById("order").options].some(({ value }) => value === state.order) ? state.order : "");
   const viewOf = (state) => (state.view in views ? state.view : "wall");
 
   /** Pictures in the order of a score; those without one come last. */
@@ -27,7 +28,7 @@
       if (here) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
-    document.getElementById("order").value = state.order;
+    document.getElementById("order").value = orderOf(state);
     for (const button of document.querySelectorAll("#size button")) button.setAttribute("aria-pressed", String(button.value === state.size));
     document.getElementById("wall-tools").hidden = viewOf(state) !== "wall";
   }
@@ -40,7 +41,7 @@
       last = look;
       controls(state);
       const pictures = stylepress.facets.apply(state);
-      const list = await ordered(pictures, viewOf(state) === "wall" ? state.order : "");
+      const list = await ordered(pictures, viewOf(state) === "wall" ? orderOf(state) : "");
       if (look !== last) return;
       stylepress.shown = list;
       for (const [name, element] of Object.entries(views)) element.hidden = name !== viewOf(state);
