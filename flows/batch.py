@@ -275,7 +275,8 @@ def finish(batch: Batch, log: Callable[[str], None]) -> None:
     try:
         shown = shelf.of_plan(batch.plan, ledger, summary.failures)
         summary.axes = shown.axes
-        summary.sheets = sheets.build(batch.store, shown, batch.loaded.manifest.sheets, batch.loaded.manifest.name, log)
+        asked, root = batch.loaded.manifest, root_of(batch.loaded)
+        summary.sheets = sheets.build(batch.store, shown, asked.sheets, asked.name, log, root)
         ending = {**summary.to_dict(), "to": "."}
         summary.gallery = gallery.build(batch.store, ledger, batch.loaded.manifest.name, summary.sheets, ending)
     except StorageError:

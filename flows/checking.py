@@ -10,8 +10,11 @@ from flows.cells import Block, Cell
 from flows.filling import check_layers
 from flows.keys import Encoders
 from flows.manifest import Loaded
+from flows.sheets.typefaces import read_font
 from flows.source import ManifestError, Place, Problem
+from flows.store import StorageError
 from stylecore.architectures import smallest_side
+from stylecore.errors import StylepressError
 
 _MOST_CHECKED = 10_000
 
@@ -39,9 +42,21 @@ def check(loaded: Loaded) -> tuple[int, list[str]]:
         problems += _contradictions(loaded, blocks)
     except ManifestError as error:
         problems += error.problems
+    problems += _fonts(loaded)
     if problems:
         raise loaded.error([*problems, *faults])
     return count, [f"{problem.place}: {problem.message}" for problem in faults]
+
+
+def _fonts(loaded: Loaded) -> Iterator[Problem]:
+    """Fonts of contact sheets that are not there, or no fonts."""
+    for number, sheet in enumerate(loaded.manifest.sheets):
+        try:
+            read_font(sheet.font, inputs.root_of(loaded))
+        except StorageError:
+            raise
+        except StylepressError as error:
+            yield Problem(str(error), loaded.document.place(("sheets", number, "font")))
 
 
 def _contradictions(loaded: Loaded, blocks: Iterable[Block]) -> Iterator[Problem]:

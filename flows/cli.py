@@ -15,8 +15,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from flows.check_command import check
 from flows.console import Exit, complain, exit_code, print_json, say
-from flows.heartbeats_command import heartbeats
 from flows.gallery_command import gallery
+from flows.heartbeats_command import heartbeats
 from flows.options import AT_LEAST_ONE, Json, Limit, Sets, Share, To, TryTo
 from flows.score_command import score
 from flows.status_command import status
@@ -34,8 +34,8 @@ app = App(
 app.command(weights_app)
 app.command(check)
 app.command(score)
-app.command(status)
 app.command(gallery)
+app.command(status)
 app.command(heartbeats)
 
 
@@ -155,6 +155,7 @@ def sheets(out: str, *, manifest: str | None = None) -> int:
     from flows import batch
     from flows import plan as planning
     from flows import sheets as contact_sheets
+    from flows.inputs import root_of
     from flows.output import last_run, open_output
     from flows.shelf import of_plan
 
@@ -163,7 +164,8 @@ def sheets(out: str, *, manifest: str | None = None) -> int:
         loaded = batch.read_manifest(manifest)
         failures = last_run(store).get("failures") or []
         shelf = of_plan(planning.make(loaded, store), ledger, failures)
-        drawn = contact_sheets.build(store, shelf, loaded.manifest.sheets, loaded.manifest.name, complain)
+        asked, root = loaded.manifest, root_of(loaded)
+        drawn = contact_sheets.build(store, shelf, asked.sheets, asked.name, complain, root)
     else:
         drawn = contact_sheets.rebuild(store, ledger, complain)
     for name in drawn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Self
 
@@ -24,6 +25,15 @@ def _as_label(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def as_whole(value: Any) -> Any:
+    """`1e6` is a text to YAML 1.1 and a whole number to people; `true` is none."""
+    if isinstance(value, bool):
+        raise ValueError(f"expected a whole number, got {value!r}")
+    if isinstance(value, str) and re.fullmatch(r"[+]?\d+(\.0*)?[eE][+]?\d{1,2}", value):
+        return int(float(value))
+    return value
+
+
 def _as_entry(value: Any) -> Any:
     return {"path": value} if isinstance(value, str) else value
 
@@ -42,6 +52,7 @@ _PATH = "Path below inputs.root, pattern such as photos/*.jpg, or sample:NAME."
 _LABEL = "What the picture is called on sheets and in file names."
 _TAKEN = "Picture of the same shape: white where this one is taken, black where it is left out."
 Label = Annotated[str, BeforeValidator(_as_label)]
+Whole = Annotated[int, BeforeValidator(as_whole)]
 Mask = Annotated[str, Field(min_length=1)]
 
 

@@ -10,21 +10,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from flows import mistakes
-from flows.listed import Content, Ingredient, Inputs, Label, Strict, Style, spell_out
+from flows.listed import Content, Ingredient, Inputs, Label, Strict, Style, Whole, spell_out
 from flows.mistakes import Mistake
+from flows.sheet_keys import Sheet
 from flows.source import Document, ManifestError, Path, Problem, assign, read_yaml
-
-
-def _as_whole(value: Any) -> Any:
-    """`1e6` is a text to YAML 1.1 and a whole number to people; `true` is none."""
-    if isinstance(value, bool):
-        raise ValueError(f"expected a whole number, got {value!r}")
-    if isinstance(value, str) and re.fullmatch(r"[+]?\d+(\.0*)?[eE][+]?\d{1,2}", value):
-        return int(float(value))
-    return value
-
-
-Whole = Annotated[int, BeforeValidator(_as_whole)]
 
 
 class Override(Strict):
@@ -52,23 +41,6 @@ class Job(Strict):
     override: list[Override] = Field(default_factory=list, description="Cells to change.")
     add: list[dict[str, Any]] = Field(default_factory=list, description="Cells to add: content, style, settings.")
     sample: Sample | None = None
-
-
-Axes = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
-
-
-class Sheet(Strict):
-    """A contact sheet."""
-
-    name: Label = Field("", description="File name; by default made of its axes.")
-    title: Label = Field("", description="Title; by default the manifest's name.")
-    rows: Axes = Field(default_factory=list, description="Settings, content or style along the rows.")
-    cols: Axes = Field(default_factory=list, description="The same along the columns.")
-    page_by: Axes = Field(default_factory=list, description="A page for each combination of these.")
-    show: Axes = Field(
-        default_factory=list, description="What is said under each picture: scores, or loss, steps, seconds."
-    )
-    cell: Whole = Field(320, ge=32, le=2048, description="Longest side of a picture on the sheet, in pixels.")
 
 
 class Output(Strict):

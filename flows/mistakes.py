@@ -78,6 +78,12 @@ def in_sheets(document: Document) -> Iterator[Mistake]:
                 elif name in seen:
                     yield (*path, key), f"{key}: {name!r} runs along this sheet already"
                 seen.add(name)
+        cols = sheet["cols"] if isinstance(sheet.get("cols"), list) else list(filter(None, [sheet.get("cols")]))
+        instead = "name it under rows or page_by"
+        if sheet.get("kind") == "time-lapse" and cols:
+            yield (*path, "cols"), f"cols: the steps run along the columns of a time-lapse, not {cols[0]!r}; {instead}"
+        if sheet.get("kind") == "before-after" and "content" in cols:
+            yield (*path, "cols"), f"cols: each row of a before-after sheet is of one content; {instead}"
         shown = sheet.get("show", [])
         for name in [shown] if isinstance(shown, str) else shown if isinstance(shown, list) else []:
             if isinstance(name, str) and name not in MEASURES:

@@ -13,6 +13,7 @@ from flows.receipts import Ledger, read_ledger
 from flows.store import Store, open_store
 from stylecore.errors import StylepressError
 
+_SHEETS = (".png", ".jpg", ".webp", ".pdf")
 _RECENT = 20  # newest runs among which some may be under way
 
 
@@ -83,7 +84,7 @@ def drawn_sheets(store: Store, run: dict[str, Any]) -> list[str]:
         store: the output.
         run: as `last_run` gives it; its order is kept, others are sorted as people count.
     """
-    there = {entry.name for entry in store.list("sheets/") if entry.name.endswith(".png")}
+    there = {entry.name for entry in store.list("sheets/") if entry.name.endswith(_SHEETS)}
     named = run.get("sheets")
     kept = [name for name in named if isinstance(name, str) and name in there] if isinstance(named, list) else []
     return kept or sorted(there, key=_as_counted)

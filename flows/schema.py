@@ -8,6 +8,7 @@ from flows.axes import PICTURES, SPACINGS
 from flows.listed import LARGEST_WEIGHT
 from flows.manifest import Manifest
 from flows.measured import MEASURES
+from flows.sheet_keys import COLOR
 from stylecore import settings
 from stylecore.values import Number
 
@@ -60,7 +61,7 @@ def json_schema() -> dict[str, Any]:
     )
     _describe(schema, name={**_LABEL, "minLength": 1})
     _describe(parts["Job"], name=_LABEL)
-    _describe(parts["Sheet"], name=_LABEL, title=_LABEL)
+    _describe(parts["Sheet"], name=_LABEL, title=_LABEL, font=_LABEL, background=_text(f"^({COLOR})$"))
     _describe(schema, defaults=_ref("Settings"))
     return schema
 

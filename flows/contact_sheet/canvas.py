@@ -17,6 +17,7 @@ class Canvas:
         self.look = look
         self._marks: list[tuple[Image.Image | str, Box, Image.Image | None]] = []  # picture or colour, place, mask
         self._texts: list[Text] = []
+        self.thumbnails: list[Box] = []
 
     @property
     def bounds(self) -> Box:
@@ -44,6 +45,10 @@ class Canvas:
         self._marks.append((image, box, None))
         return box
 
+    def thumbnail(self, image: Image.Image, x: float, y: float) -> None:
+        """Put a heading's small picture's left upper corner at a place."""
+        self.thumbnails.append(self.picture(image, x, y))
+
     def rule(self, box: Box) -> None:
         """Fill a box with the colour of rules."""
         self._marks.append((self.look.rule, box, None))
@@ -58,7 +63,9 @@ class Canvas:
             return box[0] + x, box[1] + y, box[2] + x, box[3] + y
 
         page = Image.new("RGB", (right - left + 2 * margin, bottom - top + 2 * margin), self.look.background)
-        for source, box, mask in self._marks:
+        self._marks.reverse()
+        while self._marks:  # what is on the page is not held twice
+            source, box, mask = self._marks.pop()
             page.paste(source, moved(box), mask)
         return page, tuple(Text(moved(text.box), text.lines) for text in self._texts), moved
 

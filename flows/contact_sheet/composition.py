@@ -1,12 +1,13 @@
-"""Composes a page: the grid first, then its labels, the pictures beside it and the title around it."""
+"""Composes a page: the grid first, then its headings, the pictures beside it and the title around it."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from PIL import Image
 
+from flows.contact_sheet import headings
 from flows.contact_sheet.canvas import Canvas
 from flows.contact_sheet.lettering import Block, clip, fit, set_text
 from flows.contact_sheet.page import DEFAULT_LOOK, Box, DrawnPage, Look, Page
@@ -22,42 +23,45 @@ def draw_page(page: Page, look: Look = DEFAULT_LOOK) -> DrawnPage:
     """
     shown, beside = open_all(page, look)
     canvas = Canvas(look)  # filled outwards from the grid, whose corner is the origin
-    columns, height, boxes = _draw_grid(canvas, page, shown, usual_size(itertools.chain(*shown), beside[:1], look))
-    _draw_head(canvas, page, columns)
-    _draw_row_axis(canvas, page.row_axis, height)
-    beside_boxes = _draw_beside(canvas, page, beside, height)
+    columns, rows, boxes = _draw_grid(canvas, page, shown, usual_size(itertools.chain(*shown), beside[:1], look))
+    headings.draw_above(canvas, page, columns)
+    headings.draw_left(canvas, page, rows)
+    beside_boxes = _draw_beside(canvas, page, beside, rows[-1][1])
     _draw_title(canvas, page)
     image, texts, moved = canvas.paint()
-    return DrawnPage(image, tuple(tuple(map(moved, row)) for row in boxes), tuple(map(moved, beside_boxes)), texts)
+    tiles, small = tuple(tuple(map(moved, row)) for row in boxes), tuple(map(moved, canvas.thumbnails))
+    return DrawnPage(image, tiles, tuple(map(moved, beside_boxes)), texts, small)
 
 
 def _draw_grid(
     canvas: Canvas, page: Page, shown: list[list[Shown]], usual: tuple[int, int]
-) -> tuple[list[Span], int, list[list[Box]]]:
-    """Pictures, their captions, each row's label left of it; returns the columns, the height, the pictures' boxes."""
+) -> tuple[list[Span], list[Span], list[list[Box]]]:
+    """Pictures, their captions, each row's label left of it; returns columns, rows, and the pictures' boxes."""
     look = canvas.look
     widths = [
         max([look.narrowest, *(width for width, _ in sizes(column) or [usual])]) for column in zip(*shown, strict=True)
     ]
     heights = [_row_height(row, usual, look) for row in shown]
     captions = _captions(page, shown, widths, look)
-    texts = page.row_labels or ("",) * len(shown)
-    labels = fit(texts, look.label, [look.row_label_width] * len(texts), look.least, heights)
-    columns, bottom = _in_turn(widths, look.gutter), -look.gutter
+    labels = headings.beside_rows(page, heights, look)
+    columns = _in_turn(widths, look.gutter, headings.breaks(page.columns), look.gap)
+    rows: list[Span] = []
+    bottom = -look.gutter
     boxes: list[list[Box]] = []
+    apart = headings.breaks(page.rows)
     for row, height, notes, label in zip(shown, heights, captions, labels, strict=True):
         note = max(block.height for block in notes)
         full = height + (note + look.gap // 2 if note else 0)
-        start = bottom + look.gutter
+        start = bottom + look.gutter + (look.gap if len(rows) in apart else 0)
         bottom = start + max(full, label.height)
         top = start + (bottom - start - full) // 2
-        middle = top + height / 2 if label.height <= height else (start + bottom) / 2
-        canvas.text(label, -look.gap, middle, (1, 0.5))
+        label.draw(canvas, top + height / 2 if label.height <= height else (start + bottom) / 2)
+        rows.append((start, bottom))
         boxes.append([])
         for item, block, (left, right) in zip(row, notes, columns, strict=True):
             boxes[-1].append(_draw_shown(canvas, item, (left, top, right, top + height)))
             canvas.text(block, (left + right) / 2, top + height + look.gap // 2, (0.5, 0), look.muted)
-    return columns, bottom, boxes
+    return columns, rows, boxes
 
 
 def _row_height(row: Sequence[Shown], usual: tuple[int, int], look: Look) -> int:
@@ -67,14 +71,18 @@ def _row_height(row: Sequence[Shown], usual: tuple[int, int], look: Look) -> int
 
 def _captions(page: Page, shown: list[list[Shown]], widths: list[int], look: Look) -> list[list[Block]]:
     pairs = zip(itertools.chain(*page.tiles), itertools.chain(*shown), strict=True)
-    notes = [tile.caption if isinstance(item, Image.Image) else () for tile, item in pairs]
-    blocks = iter(fit(notes, look.note, widths * len(shown), look.least))
+    notes = [tile.caption if isinstance(item, Image.Image) else tile.label for tile, item in pairs]
+    blocks = iter(fit(notes, look.note, widths * len(shown), look))
     return [list(itertools.islice(blocks, len(widths))) for _ in shown]
 
 
-def _in_turn(widths: Sequence[int], gutter: int) -> list[Span]:
-    rights = [right - gutter for right in itertools.accumulate(width + gutter for width in widths)]
-    return [(right - width, right) for right, width in zip(rights, widths, strict=True)]
+def _in_turn(widths: Sequence[int], gutter: int, apart: Collection[int] = (), more: int = 0) -> list[Span]:
+    """Places side by side, those that stand apart with more space before them."""
+    spans: list[Span] = []
+    for n, width in enumerate(widths):
+        left = spans[-1][1] + gutter + (more if n in apart else 0) if spans else 0
+        spans.append((left, left + width))
+    return spans
 
 
 def _draw_shown(canvas: Canvas, item: Shown, place: Box) -> Box:
@@ -82,50 +90,18 @@ def _draw_shown(canvas: Canvas, item: Shown, place: Box) -> Box:
     left, top, right, bottom = place
     if isinstance(item, Image.Image):
         return canvas.picture(item, left + (right - left - item.width) // 2, top + (bottom - top - item.height) // 2)
+    if item.word == "blank":
+        return place
     look, space, pad = canvas.look, 4, min(16, (right - left) // 12)
     width, height = right - left - 2 * pad, bottom - top - 2 * pad
     box = canvas.picture(hatched((right - left, bottom - top), look), left, top)
-    word = clip(set_text(item.word, look.note, width, bold=True), width, height)
+    word = clip(set_text(item.word, look.note, width, look, bold=True), width, height)
     room = height - word.height - space
-    reason = clip(fit([item.reason], look.note, [width], look.least, [room])[0], width, room)
+    reason = clip(fit([item.reason], look.note, [width], look, [room])[0], width, room)
     x, y = (left + right) / 2, top + (bottom - top - word.height - (reason.height + space if reason.lines else 0)) // 2
     canvas.text(word, x, y, (0.5, 0), look.alarm if item.word == "failed" else look.muted)
     canvas.text(reason, x, y + word.height + space, (0.5, 0), look.muted)
     return box
-
-
-def _draw_head(canvas: Canvas, page: Page, columns: list[Span]) -> None:
-    """Above the grid, from below: column labels, the axis' name over a rule, the outer labels over theirs."""
-    look, whole = canvas.look, (0, columns[-1][1])
-    if page.column_labels:
-        blocks = fit(page.column_labels, look.label, [right - left for left, right in columns], look.least)
-        for block, (left, right) in zip(blocks, columns, strict=True):
-            canvas.text(block, (left + right) / 2, -look.gap, (0.5, 1))
-    if page.column_axis:
-        axis = fit([page.column_axis], look.axis, [whole[1]], look.least)[0]
-        _draw_over_rule(canvas, axis, whole, canvas.bounds[1] - look.gap * 2 // 3, look.muted)
-    if page.columns_above:
-        labels, counts = zip(*page.columns_above, strict=True)
-        ends = itertools.accumulate(counts)
-        spans = [(columns[end - count][0], columns[end - 1][1]) for end, count in zip(ends, counts, strict=True)]
-        blocks = fit(labels, look.label, [right - left for left, right in spans], look.least)
-        bottom = canvas.bounds[1] - look.gap
-        for block, span in zip(blocks, spans, strict=True):
-            _draw_over_rule(canvas, block, span, bottom)
-
-
-def _draw_over_rule(canvas: Canvas, block: Block, span: Span, bottom: int, ink: str = "") -> None:
-    canvas.rule((span[0], bottom, span[1], bottom + 1))
-    canvas.text(block, sum(span) / 2, bottom - canvas.look.gap // 2, (0.5, 1), ink)
-
-
-def _draw_row_axis(canvas: Canvas, name: str, height: int) -> None:
-    """Left of the row labels a rule, and left of that the axis' name reading upwards."""
-    if name:
-        look, right = canvas.look, min(0, canvas.bounds[0]) - canvas.look.gap * 2 // 3
-        axis = fit([name], look.axis, [max(height, 2 * look.narrowest)], look.least)[0]
-        canvas.rule((right - 1, 0, right, height))
-        canvas.text(axis, right - look.gap // 2, max(height, axis.width) / 2, (1, 0.5), look.muted, turned=True)
 
 
 def _draw_beside(canvas: Canvas, page: Page, beside: list[Shown], height: int) -> list[Box]:
@@ -137,12 +113,12 @@ def _draw_beside(canvas: Canvas, page: Page, beside: list[Shown], height: int) -
     panel = (max(width, look.narrowest), max(high, look.narrowest))
     places = [item.size if isinstance(item, Image.Image) else panel for item in beside]
     widths = [max(width, look.cell // 2) for width, _ in places]  # room for the captions of slender pictures
-    captions = fit([item.caption for item in page.beside], look.note, widths, look.least)
+    captions = fit([item.caption for item in page.beside], look.note, widths, look)
     heights = [high + look.gap // 2 + caption.height for (_, high), caption in zip(places, captions, strict=True)]
     stacked = _stack(heights, height + look.cell // 3, look.gutter + look.gap // 2)
     columns = itertools.groupby(zip(stacked, widths, strict=True), key=lambda item: item[0][0])
     spans = _in_turn([max(width for _, width in column) for _, column in columns], look.gutter)
-    start = canvas.bounds[0] - look.margin - spans[-1][1]
+    start = canvas.bounds[0] - max(look.margin, 2 * look.gap) - spans[-1][1]
     boxes = []
     for item, (width, high), caption, (column, top) in zip(beside, places, captions, stacked, strict=True):
         left, bottom = start + spans[column][0], top + high
@@ -167,8 +143,8 @@ def _draw_title(canvas: Canvas, page: Page) -> None:
     look = canvas.look
     left, top, right, _ = canvas.bounds
     width = [max(right - left, 2 * look.cell)]
-    title = fit([page.title], look.title, width, look.least)[0]
-    subtitle = fit([page.subtitle], look.subtitle, width, look.least)[0]
-    bottom = top - look.margin * 2 // 3
+    title = fit([page.title], look.title, width, look)[0]
+    subtitle = fit([page.subtitle], look.subtitle, width, look)[0]
+    bottom = top - max(look.margin * 2 // 3, 2 * look.gap)
     canvas.text(subtitle, left, bottom, (0, 1), look.muted)
     canvas.text(title, left, bottom - (subtitle.height + look.gap // 2 if subtitle.lines else 0), (0, 1))

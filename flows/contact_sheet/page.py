@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from PIL import Image
@@ -11,26 +11,34 @@ from PIL import Image
 Box = tuple[int, int, int, int]
 
 
+Opener = Callable[[], Image.Image]
+"""Opens a picture, when the page is drawn and not before."""
+
+
 @dataclass(frozen=True)
 class Tile:
     """One cell of the grid.
 
     Attributes:
-        picture: opens the picture, when the page is drawn and not before; where it raises, the tile is drawn as failed.
+        picture: opens the picture; where it raises, the tile is drawn as failed.
         note: a caption under the picture; for a missing or failed cell the reason, shown inside the tile.
         state: what became of the cell.
         values: said under the picture and its note, each on a line of its own so that those of a row compare.
+        size: width and height of the picture in pixels, where they are known before it is opened.
+        label: said under whatever stands there, where it has no row and column.
     """
 
-    picture: Callable[[], Image.Image] | None
+    picture: Opener | None
     note: str = ""
-    state: Literal["done", "failed", "missing", "left out"] = "done"
+    state: Literal["done", "failed", "missing", "left out", "blank"] = "done"
     values: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    label: str = ""
 
     @property
     def caption(self) -> tuple[str, ...]:
         """What stands under the picture, each part on a line of its own."""
-        return tuple(filter(None, (self.note, *self.values)))
+        return tuple(filter(None, (self.label, self.note, *self.values)))
 
 
 @dataclass(frozen=True)
@@ -38,38 +46,55 @@ class Beside:
     """A picture shown left of the grid: a content, a style."""
 
     caption: str
-    picture: Callable[[], Image.Image] | None
+    picture: Opener | None
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A label along rows or columns.
+
+    Attributes:
+        text: the label.
+        span: how many rows or columns it stands for.
+        picture: opens a small picture of what it names; where there is none, or it raises, the text must do.
+    """
+
+    text: str
+    span: int = 1
+    picture: Opener | None = None
+
+
+Levels = tuple[tuple[Heading, ...], ...]
+"""Headings of nested axes, the outermost axis first; each level spans all rows or columns."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """What is on a page: `tiles[row][column]`, and a label for each row and each column, or none at all.
+    """What is on a page: `tiles[row][column]`, and headings for rows and for columns, or none at all.
 
-    `columns_above` are the labels of an outer axis, left to right, each with the number of columns it spans.
+    `row_axis` and `column_axis` name the innermost axes.
 
     Raises:
-        ValueError: labels, spans and tiles do not agree in number, or there is no tile.
+        ValueError: headings and tiles do not agree in number, or there is no tile.
     """
 
     title: str
     subtitle: str
     row_axis: str
-    row_labels: tuple[str, ...]
+    rows: Levels
     column_axis: str
-    column_labels: tuple[str, ...]
+    columns: Levels
     tiles: tuple[tuple[Tile, ...], ...]
     beside: tuple[Beside, ...] = ()
-    columns_above: tuple[tuple[str, int], ...] = ()
 
     def __post_init__(self) -> None:
-        rows, columns = len(self.tiles), len(self.tiles[0]) if self.tiles else 0
-        if not columns or any(len(row) != columns for row in self.tiles):
+        height, width = len(self.tiles), len(self.tiles[0]) if self.tiles else 0
+        if not width or any(len(row) != width for row in self.tiles):
             raise ValueError("a page needs at least one tile, and rows of equal length")
-        labels = len(self.row_labels), len(self.column_labels)
-        if labels[0] not in (0, rows) or labels[1] not in (0, columns):
-            raise ValueError(f"{labels[0]} row and {labels[1]} column labels for {rows} × {columns} tiles")
-        if self.columns_above and sum(span for _, span in self.columns_above) != columns:
-            raise ValueError(f"the labels above the columns do not span {columns} columns: {self.columns_above}")
+        for what, count, levels in (("rows", height, self.rows), ("columns", width, self.columns)):
+            for level in levels:
+                if any(heading.span < 1 for heading in level) or sum(heading.span for heading in level) != count:
+                    raise ValueError(f"headings {[(one.text, one.span) for one in level]} for {count} {what}")
 
 
 @dataclass(frozen=True)
@@ -77,8 +102,8 @@ class Look:
     """How a page looks: lengths and type sizes in pixels, colours as Pillow reads them.
 
     `cell` is the longest side of a picture; where all are smaller, the page shrinks to the largest of them, down to
-    half a cell. `narrowest` is the least side of a tile's place, `least` the smallest readable type. `max_pixels` and
-    `max_side` are what `grid_limit` keeps to.
+    `narrowest`, the least side of a tile's place. `least` is the smallest readable type, `font` a font file's bytes to
+    be used instead of the shipped one. `max_pixels` and `max_side` are what `grid_limit` keeps to.
     """
 
     cell: int = 320
@@ -98,13 +123,14 @@ class Look:
     rule: str = "#cbc7c0"
     panel: str = "#f4f2ee"
     alarm: str = "#a3412f"
-    max_pixels: int = 40_000_000
+    font: bytes = field(default=b"", repr=False)
+    max_pixels: int = 25_000_000
     max_side: int = 10_000
 
     @property
     def row_label_width(self) -> int:
         """How wide a row's label may be."""
-        return round(0.6 * self.cell)
+        return max(round(0.6 * self.cell), self.narrowest)
 
 
 DEFAULT_LOOK = Look()
@@ -127,9 +153,11 @@ class DrawnPage:
         boxes: `boxes[row][column]`, of each picture or of the panel that stands for it.
         beside_boxes: of the pictures beside the grid, in the page's order.
         texts: every text; their boxes do not intersect.
+        heading_boxes: of the small pictures in headings, in no order.
     """
 
     image: Image.Image
     boxes: tuple[tuple[Box, ...], ...]
     beside_boxes: tuple[Box, ...]
     texts: tuple[Text, ...]
+    heading_boxes: tuple[Box, ...] = ()

@@ -7,12 +7,15 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 from PIL import Image, ImageCms, ImageDraw, ImageOps
 
-from flows.contact_sheet.page import Look, Page, Tile
+from flows.contact_sheet.page import Heading, Look, Page, Tile
 from stylecore.errors import StylepressError
+
+_OPENERS, _AT_A_TIME = 4, 16  # threads, and pictures that each opens in a row
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,27 @@ Shown = Image.Image | Panel
 def open_all(page: Page, look: Look) -> tuple[list[list[Shown]], list[Shown]]:
     """The tiles' pictures and those beside, with the longest side of all as long as in the largest of the tiles'.
 
-    That is at most a cell, so that they fit, and at least half a cell.
+    That is at most a cell, so that they fit, and at least `look.narrowest`, so that their labels do.
     """
-    shown = [[_open(tile, look) for tile in row] for row in page.tiles]
-    beside = [_open(Tile(item.picture), look) for item in page.beside]
+    tiles = [*itertools.chain(*page.tiles), *(Tile(item.picture) for item in page.beside)]
+    some = [tiles[first : first + _AT_A_TIME] for first in range(0, len(tiles), _AT_A_TIME)]
+    with ThreadPoolExecutor(_OPENERS) as threads:  # most of it is Pillow's, which needs no lock of Python's
+        opened = itertools.chain.from_iterable(threads.map(lambda part: [_open(tile, look) for tile in part], some))
+        shown = [list(itertools.islice(opened, len(row))) for row in page.tiles]
+        beside = list(opened)
     found = sizes(itertools.chain(*shown)) or sizes(beside)
-    longest = max([look.cell // 2, *map(max, found)])
+    longest = max([min(look.cell, look.narrowest), *map(max, found)])
 
     def fitted(items: list[Shown]) -> list[Shown]:
         return [_scaled(item, longest) if isinstance(item, Image.Image) else item for item in items]
 
     return [fitted(row) for row in shown], fitted(beside)
+
+
+def thumbnails(headings: Iterable[Heading], longest: int, look: Look) -> list[Image.Image | None]:
+    """Small pictures of what headings name; None where there is none, or it cannot be opened."""
+    items = (_open(Tile(heading.picture), replace(look, cell=longest)) for heading in headings)
+    return [_scaled(item, longest) if isinstance(item, Image.Image) else None for item in items]
 
 
 def sizes(items: Iterable[Shown]) -> list[tuple[int, int]]:
@@ -56,8 +69,9 @@ def hatched(size: tuple[int, int], look: Look) -> Image.Image:
     """The ground of a panel."""
     ground = Image.new("RGB", size, look.panel)
     draw = ImageDraw.Draw(ground)
-    for x in range(-size[1], size[0], 14):
-        draw.line((x, size[1], x + size[1], 0), fill=look.background, width=3)
+    step = max(8, look.gap * 7 // 8)
+    for x in range(-size[1], size[0], step):
+        draw.line((x, size[1], x + size[1], 0), fill=look.background, width=max(1, step // 5))
     draw.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=look.rule)
     return ground
 

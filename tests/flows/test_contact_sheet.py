@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFont, ImageStat
 
 from flows import fonts
-from flows.contact_sheet import Beside, Box, DrawnPage, Look, Page, Tile, draw_page, grid_limit
+from flows.contact_sheet import Beside, Box, DrawnPage, Heading, Look, Page, Tile, draw_page, grid_limit
 from stylecore.errors import PictureError
 
 SMALL = Look(cell=120, margin=24, gutter=10)
@@ -53,13 +53,14 @@ def grid(rows, columns, size=(120, 90)):
 
 
 def page(tiles, **changes):
-    rows, columns = len(tiles), len(tiles[0])
-    labels = {"row_labels": tuple(map(str, range(rows))), "column_labels": tuple(map(str, range(columns)))}
-    whole = (
-        {"title": "a title", "subtitle": "a subtitle", "row_axis": "seed", "column_axis": "style_weight"}
-        | labels
-        | changes
-    )
+    """A page of tiles; labels are given as texts, those of nested axes with how many they span, the outermost first."""
+    labels = {"row_labels": tuple(map(str, range(len(tiles)))), "column_labels": tuple(map(str, range(len(tiles[0]))))}
+    whole = {"title": "a title", "subtitle": "a subtitle", "row_axis": "seed", "column_axis": "style_weight"}
+    whole |= labels | changes
+    for side, name in (("rows", "row_labels"), ("columns", "column_labels")):
+        outer = [tuple(Heading(*heading) for heading in level) for level in whole.pop(f"{side}_above", ())]
+        inner = tuple(Heading(text) for text in whole.pop(name))
+        whole[side] = (*outer, *((inner,) if inner else ()))
     return Page(tiles=tiles, **whole)
 
 
@@ -82,6 +83,16 @@ def some_picture(rng):
     return rng.choice([plain("#204060", size)] * 5 + [broken, None])
 
 
+def some_levels(rng, count):
+    """Headings of up to two outer axes, some of them with small pictures."""
+    levels = []
+    for _ in range(rng.choice([0, 0, 1, 2])):
+        cut = rng.randint(1, count)
+        spans = [cut, count - cut] if cut < count else [cut]
+        levels.append([(some_label(rng), span, some_picture(rng)) for span in spans])
+    return levels
+
+
 def some_page(rng):
     rows, columns = rng.randint(1, 4), rng.randint(1, 4)
     states = ["done"] * 6 + ["failed", "missing"]
@@ -98,10 +109,11 @@ def some_page(rng):
         subtitle=some_label(rng),
         row_axis=rng.choice(["", some_label(rng)]),
         column_axis=rng.choice(["", some_label(rng)]),
-        row_labels=rng.choice([(), tuple(some_label(rng) for _ in range(rows))]),
-        column_labels=rng.choice([(), tuple(some_label(rng) for _ in range(columns))]),
+        row_labels=tuple(some_label(rng) for _ in range(rows)),
+        column_labels=tuple(some_label(rng) for _ in range(columns)),
         beside=tuple(Beside(some_label(rng), some_picture(rng)) for _ in range(rng.randint(0, 3))),
-        columns_above=rng.choice([(), ((some_label(rng), 1), (some_label(rng), columns - 1)) if columns > 1 else ()]),
+        rows_above=some_levels(rng, rows),
+        columns_above=some_levels(rng, columns),
     )
 
 
@@ -114,7 +126,7 @@ def inside(a: Box, b: Box) -> bool:
 
 
 def all_boxes(drawn: DrawnPage) -> list[Box]:
-    return [*itertools.chain(*drawn.boxes), *drawn.beside_boxes]
+    return [*itertools.chain(*drawn.boxes), *drawn.beside_boxes, *drawn.heading_boxes]
 
 
 def bare(text: str) -> str:
@@ -322,8 +334,8 @@ def test_pages_within_the_limit_stay_under_the_cap(seed):
     part = dataclasses.replace(
         whole,
         tiles=tuple(row[:across] for row in whole.tiles[:down]),
-        row_labels=whole.row_labels[:down],
-        column_labels=whole.column_labels[:across],
+        rows=(whole.rows[0][:down],),
+        columns=(whole.columns[0][:across],),
     )
     image = draw_page(part, look).image
     assert image.width * image.height <= look.max_pixels
@@ -344,9 +356,10 @@ def test_the_limit_uses_the_room_and_shares_the_grid_evenly():
     [
         {"tiles": ()},
         {"tiles": ((),)},
-        {"row_labels": ("a", "b")},
-        {"column_labels": ("a",)},
-        {"columns_above": (("a", 3),)},
+        {"rows": ((Heading("a"), Heading("b")),)},
+        {"columns": ((Heading("a"),),)},
+        {"columns": ((Heading("a", 3),), (Heading("a"), Heading("b")))},
+        {"columns": ((Heading("a", 2), Heading("b", 0)),)},
     ],
 )
 def test_labels_that_do_not_match_the_tiles_are_refused(changes):
