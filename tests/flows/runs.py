@@ -112,6 +112,11 @@ def run_command(home, *arguments, cwd=None, **more):
     )
 
 
+def complaints(errors):
+    """Lines on stderr, but those on progress that a slow machine is told."""
+    return [line for line in errors.splitlines() if " steps/s" not in line]
+
+
 def whole(out):
     """Receipts of an output by their pictures; each is of its picture, and no picture is there in part."""
     pictures, found = files(out, "renders"), receipts(out)

@@ -18,11 +18,6 @@ def assert_tidy(out):
     assert [name for name in runs.files(out) if "/." in name or name.endswith((".tmp", ".safetensors"))] == []
 
 
-def complaints(errors):
-    """Lines on stderr, but those on progress that a slow machine is told."""
-    return [line for line in errors.splitlines() if " steps/s" not in line]
-
-
 def interrupt(run):
     os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does
 
@@ -39,7 +34,7 @@ def test_a_signal_to_all_processes_ends_a_run_with_130_and_keeps_what_is_finishe
     end(run)
     output, errors = run.process.communicate(timeout=PATIENCE)
     assert run.process.returncode == 130
-    assert complaints(errors) == [], "nobody prints a traceback"
+    assert runs.complaints(errors) == [], "nobody prints a traceback"
     assert output.startswith("interrupted: ")
     receipts = runs.whole(run.out)
     assert 2 <= len(receipts) < CELLS
@@ -87,7 +82,7 @@ def test_a_worker_that_is_killed_costs_nothing_that_was_finished_and_no_other_wo
     run.wait_for_receipts(5)
     assert kept in run.workers()
     output, errors = run.process.communicate(timeout=PATIENCE)
-    assert (run.process.returncode, complaints(errors)) == (0, [])
+    assert (run.process.returncode, runs.complaints(errors)) == (0, [])
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert len(runs.whole(run.out)) == CELLS
@@ -111,7 +106,7 @@ def test_an_own_server_that_is_killed_is_replaced(running):
     (killed,) = run.servers()
     os.kill(killed, signal.SIGKILL)
     output, errors = run.process.communicate(timeout=PATIENCE)
-    (said,) = complaints(errors)
+    (said,) = runs.complaints(errors)
     assert "own server was lost (signal 9); another one is started" in said
     assert run.process.returncode == 0
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
@@ -143,7 +138,7 @@ def test_a_configured_server_that_is_killed_costs_no_cell(running, prefect_home)
         run.wait_for_receipts(2)
         server.process.kill()
         output, errors = run.process.communicate(timeout=PATIENCE)
-    (said,) = complaints(errors)
+    (said,) = runs.complaints(errors)
     assert "Prefect's server no longer answers" in said
     assert run.process.returncode == 0
     assert f"{CELLS} rendered, 0 already there of {CELLS} cells" in output
@@ -185,7 +180,7 @@ def test_two_terminals_share_one_folder(running):
     said = []
     for run in (first, second):
         output, errors = run.process.communicate(timeout=PATIENCE)
-        assert (run.process.returncode, complaints(errors)) == (0, [])
+        assert (run.process.returncode, runs.complaints(errors)) == (0, [])
         said.append(json.loads(output))
     assert [(s["cells"], s["failed"], s["remaining"]) for s in said] == [(10, 0, 0)] * 2
     assert min(s["rendered"] for s in said) > 0, "both have a share in it"
@@ -202,7 +197,7 @@ def test_two_terminals_share_one_bucket(running, s3):
     said = []
     for run in both:
         output, errors = run.process.communicate(timeout=PATIENCE)
-        assert (run.process.returncode, complaints(errors)) == (0, [])
+        assert (run.process.returncode, runs.complaints(errors)) == (0, [])
         said.append(json.loads(output))
     assert all(s["rendered"] + s["skipped"] == CELLS for s in said)
     client = s3.client()
@@ -230,7 +225,7 @@ def test_storage_that_goes_away_half_way_ends_a_run_with_3_and_one_line(running,
             time.sleep(0.1)
     _, errors = run.process.communicate(timeout=PATIENCE)
     assert run.process.returncode == 3
-    (said,) = complaints(errors)
+    (said,) = runs.complaints(errors)
     assert server.endpoint in said
     assert server.secret_key not in errors
     run.assert_nobody_is_left()
