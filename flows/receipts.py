@@ -67,16 +67,22 @@ def read_ledger(store: Store) -> Ledger:
         StorageError: the storage cannot be reached.
     """
     entries = [entry for entry in store.list("receipts/") if entry.name.endswith(".json")]
+    good: dict[str, dict[str, Any]] = {}
+    parts: dict[str, Any] = {}
+    known, broken = [], []
     with ThreadPoolExecutor(_READERS) as pool:
         answers = side_by_side(pool, lambda entry: read_listed(store, entry), entries)
-        read = dict(zip(entries, answers, strict=True))
+        for entry, (receipt, safe) in zip(entries, answers, strict=True):  # whole receipts are held for a moment only
+            if safe:
+                known.append((entry, short(receipt)))
+            if receipt:
+                good[receipt["key"]] = _shared(receipt, parts)
+            else:
+                broken.append(entry.name)
     with Remembered() as memory:
-        memory.keep("receipt", store, ((entry, short(receipt)) for entry, (receipt, safe) in read.items() if safe))
-    parts: dict[str, Any] = {}
-    good = {receipt["key"]: _shared(receipt, parts) for receipt, _ in read.values() if receipt}
-    broken = tuple(entry.name for entry, (receipt, _) in read.items() if receipt is None)
+        memory.keep("receipt", store, known)
     pictures, snapshots = ({entry.name: entry for entry in store.list(part)} for part in ("renders/", "snapshots/"))
-    return Ledger(good, pictures, broken, snapshots)
+    return Ledger(good, pictures, tuple(broken), snapshots)
 
 
 def _shared(receipt: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from flows.gallery import recipes, records
-from flows.gallery.plain import plain, text
+from flows.gallery.plain import text
 from flows.gallery.records import Record
 from flows.gallery.sources import Source
 from flows.previews import preview_name
@@ -79,11 +79,11 @@ def of(record: Record, receipt: dict[str, Any], previews: dict[str, Previews], t
     content, style = (_input(cell.get(kind), there) for kind in ("content", "style"))
     return {
         "key": record.shown.key,
-        "settings": plain(cell["settings"]),
-        "labels": plain(cell.get("labels", {})),
+        "settings": cell["settings"],
+        "labels": cell.get("labels", {}),
         "content": content,
         "styles": [style] if style else [],
-        "inputs": {kind: plain(recipes.entry(cell.get(kind))) for kind in ("content", "style")},
+        "inputs": {kind: recipes.entry(cell.get(kind)) for kind in ("content", "style")},
         "format": text(cell.get("format")),
         **records.outcome(receipt),
         "curve": records.curve(receipt),
@@ -96,7 +96,7 @@ def of(record: Record, receipt: dict[str, Any], previews: dict[str, Previews], t
 def environment(receipt: dict[str, Any]) -> dict[str, Any]:
     """Where a picture was made."""
     said = receipt.get("environment")
-    return {str(name): plain(value) for name, value in said.items()} if isinstance(said, dict) else {}
+    return said if isinstance(said, dict) else {}
 
 
 def _input(picture: Any, previews: Previews) -> dict[str, Any] | None:

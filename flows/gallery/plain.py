@@ -7,6 +7,7 @@ import math
 import re
 from typing import Any, TypeGuard
 
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
@@ -48,6 +49,9 @@ def text(value: Any) -> str:
 
 def script(name: str, value: Any) -> bytes:
     """A data file: a script that hands a value over, and that is the same text in JSON, JavaScript and HTML."""
-    told = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        told = _encoder.encode(value)
+    except ValueError:  # NaN, which Python's own JSON can hold
+        told = _encoder.encode(plain(value))
     safe = _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
     return f'stylepress.take("{name}",{safe});\n'.encode()

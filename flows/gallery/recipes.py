@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
 from flows.gallery.plain import plain
 
+_encoder = json.JSONEncoder(ensure_ascii=False)
 _DIRECT = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 """What JSON lets stand in a text and YAML does not."""
 
@@ -71,10 +73,19 @@ def _items(value: Any) -> list[dict[str, Any]]:
 
 
 def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"[a-z_]+", value) is not None
+    return isinstance(value, str) and value.isascii() and value.isidentifier()
 
 
 def _written(value: Any) -> str:
     """JSON, which YAML reads too."""
-    text = json.dumps(plain(value), ensure_ascii=False)
-    return _DIRECT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _encoded(plain(value)) if isinstance(value, dict | list) else _scalar(value)
+
+
+@lru_cache(maxsize=10_000, typed=True)
+def _scalar(value: Any) -> str:
+    """Written once for all pictures that have it."""
+    return _encoded(plain(value))
+
+
+def _encoded(value: Any) -> str:
+    return _DIRECT.sub(lambda found: f"\\u{ord(found[0]):04x}", _encoder.encode(value))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
+
+import numpy as np
 
 from flows.axes import PICTURES
 from flows.gallery.plain import is_count, is_number, numbers, rounded, text
@@ -21,6 +24,7 @@ ALTERED = "the picture is not the one that was rendered; the next run renders it
 _BROKEN = "this is no receipt of this version; it is left out"
 _HIGHER = {"content_ssim"}
 """Scores of which more is better."""
+_LARGEST = 1e15  # a loss beyond is none
 _KEY = 12  # digits by which addresses of pages name a picture
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 WIDTHS = (320, 640)
@@ -233,17 +237,21 @@ def extras(record: Record) -> dict[str, Any]:
     return {"snapshots": shots, "animation": moving[0] if moving else None}
 
 
-def curve(receipt: dict[str, Any], most: int = 200) -> list[list[float]]:
-    """At most so many points of a loss curve, the last one among them; what is no point is left out."""
+def curve(receipt: dict[str, Any], most: int = 150) -> list[tuple[int, float]]:
+    """At most so many points of a loss curve, the last one among them, to five digits of the lowest loss."""
     result = receipt.get("result")
     found = result.get("curve") if isinstance(result, dict) else None
-    points = [
-        [rounded(point[0], 6), rounded(point[1], 5)]
-        for point in (found if isinstance(found, list) else ())
-        if isinstance(point, list) and len(point) == 2 and all(map(is_number, point))
-    ]
-    stride = -(-len(points) // most)
-    return [point for n, point in enumerate(points, 1) if (len(points) - n) % stride == 0]
+    listed = found if isinstance(found, list) else []
+    stride = max(1, -(-len(listed) // most))
+    try:
+        points = np.array(listed[(len(listed) - 1) % stride :: stride], np.float64)
+        points = points[(np.abs(points) < _LARGEST).all(axis=1)]
+        steps, losses = points.T
+    except (ValueError, TypeError, OverflowError, IndexError):  # of another hand
+        return []
+    lowest = np.abs(losses[losses != 0]).min(initial=_LARGEST)
+    short = losses.round(4 - math.floor(math.log10(lowest)))
+    return list(zip(steps.astype(np.int64).tolist(), short.tolist(), strict=True))
 
 
 def outcome(receipt: dict[str, Any]) -> dict[str, Any]:
