@@ -197,6 +197,7 @@ def test_the_grid_puts_each_picture_where_its_row_and_column_say(tab, site):
 def test_the_grids_headers_stay_when_it_is_scrolled(tab):
     page = tab("plain/gallery/index.html#view=grid&rows=style&cols=content", phone=True)
     page.wait_for_selector("#grid tbody td img")
+    assert page.locator("#grid tbody th").all_inner_texts() == sorted(fake_gallery.STYLES)
     frame = page.locator("#grid .frame")
     frame.evaluate("frame => frame.scrollTo(150, 150)")
     box, head, side = (

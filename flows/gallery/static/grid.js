@@ -40,24 +40,27 @@
     return el("label", {}, `${label} `, list);
   }
 
-  /** The values of an axis that some picture has. */
+  /** What a value of an axis is called; pictures that an axis does not concern stand under a dash. */
+  const named = (axis, value) => (value < 0 ? "–" : axis.values[value]);
+
+  /** The values of an axis that some picture has, no value the last. */
   function used(axis, pictures) {
     if (!axis.name) return [0];
     const column = data.columns.facets[axis.name];
     const there = new Set(pictures.map((picture) => column[picture]));
-    return axis.values.map((_, at) => at).filter((at) => there.has(at));
+    return [...axis.values.keys(), -1].filter((at) => there.has(at));
   }
 
   const on = (axis, picture) => (axis.name ? data.columns.facets[axis.name][picture] : 0);
 
   function pages(axis, values, page) {
     if (!axis.name) return [];
-    const at = Math.max(0, values.findIndex((value) => axis.values[value] === page));
-    const go = (to) => stylepress.address.set({ page: axis.values[values[to]] });
+    const at = Math.max(0, values.findIndex((value) => named(axis, value) === page));
+    const go = (to) => stylepress.address.set({ page: named(axis, values[to]) });
     const button = (label, to, text) => el("button", { class: "plain", "aria-label": label, disabled: !(to in values), onclick: () => go(to) }, text);
     const list = el("select", { "aria-label": axis.label, onchange: (event) => go(Number(event.target.value)) });
     values.forEach((value, number) => {
-      const option = el("option", { value: number }, axis.values[value]);
+      const option = el("option", { value: number }, named(axis, value));
       option.selected = number === at;
       list.append(option);
     });
@@ -75,7 +78,7 @@
     pager.replaceChildren(...pages(by, values, state.page));
     pager.hidden = !by.name;
     if (held >= 0) (pager.children[held]?.disabled ? pager.querySelector("select") : pager.children[held])?.focus();
-    const page = values.find((value) => by.values[value] === state.page) ?? values[0];
+    const page = values.find((value) => named(by, value) === state.page) ?? values[0];
     const shown = by.name ? pictures.filter((picture) => on(by, picture) === page) : pictures;
     build(rows, cols, shown);
   }
@@ -91,7 +94,7 @@
     const width = Math.max(92, Math.min(260, (frame.clientWidth - 140) / Math.max(1, across.length) - 12));
     const ratio = shown.length ? Math.max(...shown.slice(0, 500).map((picture) => data.shape(picture)[1] / data.shape(picture)[0])) : 1;
     table = { rows, cols, across, down: used(rows, shown), cells, width, height: Math.round(Math.min(ratio, 2) * width) + 12, shown, drawn: "" };
-    const head = across.map((value) => el("th", { scope: "col" }, el("bdi", {}, cols.values[value])));
+    const head = across.map((value) => el("th", { scope: "col" }, el("bdi", {}, named(cols, value))));
     const corner = el("td", { class: "corner" }, el("bdi", {}, rows.label), rows.label && cols.label ? " / " : "", el("bdi", {}, cols.label));
     table.body = el("tbody");
     const caption = el("caption", {}, shown.length ? `${count(table.down.length, "row")}, ${count(across.length, "column")}` : "No picture has these values.");
@@ -114,9 +117,8 @@
 
   function draw() {
     if (!table || place.hidden) return;
-    const within = frame.scrollTop;
-    const first = Math.max(0, Math.floor(within / table.height) - MARGIN);
-    const last = Math.min(table.down.length, Math.ceil((within + frame.clientHeight) / table.height) + MARGIN);
+    const first = Math.max(0, Math.floor(frame.scrollTop / table.height) - MARGIN);
+    const last = Math.min(table.down.length, Math.ceil((frame.scrollTop + innerHeight) / table.height) + MARGIN);
     const shown = table.down.slice(first, last);
     const wanted = shown.flatMap((value) => table.across.flatMap((across) => table.cells.get(`${value} ${across}`)?.[0] ?? []));
     const missing = wanted.filter((picture) => !data.at(picture));
@@ -131,7 +133,7 @@
       return number ? [row] : [];
     };
     const rows = shown.map((value, at) =>
-      el("tr", { "aria-rowindex": first + at + 2 }, el("th", { scope: "row" }, el("bdi", {}, table.rows.values[value])), table.across.map((across) => cell(value, across))),
+      el("tr", { "aria-rowindex": first + at + 2 }, el("th", { scope: "row" }, el("bdi", {}, named(table.rows, value))), table.across.map((across) => cell(value, across))),
     );
     table.body.replaceChildren(...space(first), ...rows, ...space(table.down.length - last));
     if (held) frame.querySelector(`[data-cell="${held}"]`)?.focus({ preventScroll: true });

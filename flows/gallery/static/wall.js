@@ -41,7 +41,7 @@
   }
 
   function caption(record) {
-    return el("figcaption", {}, el("bdi", { class: "title" }, record.title), el("bdi", { class: "values" }, record.values ?? ""));
+    return el("figcaption", { title: record.alt }, el("bdi", { class: "title" }, record.title), el("bdi", { class: "values" }, record.values ?? ""));
   }
 
   function fill(tile, position, width) {
