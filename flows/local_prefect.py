@@ -27,6 +27,7 @@ _DEFAULTS = {
     "PREFECT_CLIENT_MAX_RETRIES": "2",
     # what a run does is told by the progress bar and the last line; Prefect's own lines stay with the flow run
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",  # each event that a server did not take would be a line
 }
 _silent = threading.Event()  # set when a server was not told how a run ended
 
