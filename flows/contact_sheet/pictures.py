@@ -101,7 +101,7 @@ def _flat(image: Image.Image, look: Look) -> Image.Image:
         image = image.convert("I").point(lambda value: value / 257).convert("L")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-    elif image.mode not in ("L", "CMYK"):  # of which a profile may speak
+    elif image.mode not in ("RGB", "L", "CMYK"):  # of which a profile may speak
         image = image.convert("RGB")
     image = _in_srgb(_scaled(image, min(look.cell, max(image.size))))
     if image.mode != "RGBA":
@@ -122,11 +122,11 @@ def _in_srgb(image: Image.Image) -> Image.Image:
         converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode=mode)
     except (KeyError, ImageCms.PyCMSError, OSError, ValueError, TypeError):
         converted = None
-    return converted or image.convert(mode)
+    return converted or (image if image.mode == mode else image.convert(mode))
 
 
 def _scaled(image: Image.Image, longest: int) -> Image.Image:
     """A picture whose longest side has so many pixels."""
     scale = longest / max(image.size)
     size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
-    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)

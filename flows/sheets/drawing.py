@@ -97,7 +97,8 @@ def _write_document(
 ) -> list[Described]:
     """One PDF of all pages, one held at a time."""
     described: list[Described] = []
-    about = {"title": laid[0].page.title, "creationDate": None, "modDate": None}  # the same cells make the same file
+    title = laid[0].page.title.encode(errors="replace").decode()
+    about = {"title": title, "creationDate": None, "modDate": None}  # the same cells make the same file
     with tempfile.TemporaryDirectory(prefix="stylepress-") as folder:
         path = Path(folder, "sheet.pdf")
         for one, file in zip(laid, files, strict=True):

@@ -20,6 +20,7 @@ from stylecore.score_names import SCORES
 
 FOLDED = 16
 """A grid of a single row, or column, of more than so many cells is folded into several rows."""
+_SPARSE, _SPARSE_TIMES = 400, 4  # a grid of more places than this, and than these times its cells, is folded too
 _MOST_STEPS = 12  # columns of a time-lapse, the result among them
 
 Label = tuple[str, ...]
@@ -111,9 +112,18 @@ class Shelves:
         return open_picture
 
     def _plain(self, cells: list[Shown]) -> Grid:
-        grid = self._of(cells)
-        sides = len(grid.rows), len(grid.columns)
-        return folded(grid, math.ceil(math.sqrt(1.3 * len(cells)))) if max(sides) > FOLDED and min(sides) == 1 else grid
+        across, down = self.sheet.cols, self.sheet.rows
+        sides = len({_at(cell, down) for cell in cells}), len({_at(cell, across) for cell in cells})
+        sparse = math.prod(sides) > max(_SPARSE, _SPARSE_TIMES * len(cells))
+        if not sparse and (max(sides) <= FOLDED or min(sides) > 1):
+            return self._of(cells)
+        names = (*down, *across)
+        order = {label: n for n, label in enumerate(self._labels(cells, names))}
+        row = sorted(cells, key=lambda cell: order[_at(cell, names)])
+        places, labels = tuple(map(self._place, row)), tuple(_at(cell, names) for cell in row)
+        varying = [n for n in range(len(names)) if len({label[n] for label in labels}) > 1]
+        said = tuple(tuple(label[n] for n in varying) for label in labels)
+        return folded(tuple(names[n] for n in varying), said, places, math.ceil(math.sqrt(1.3 * len(cells))))
 
     def _before_after(self, cells: list[Shown]) -> Grid:
         """Each row begins with the picture that its results were made of."""
@@ -170,15 +180,12 @@ class Shelves:
         return Place(Tile(None, cell.note or TO_COME, "failed" if cell.state == "failed" else "missing"), cell)
 
 
-def folded(grid: Grid, width: int) -> Grid:
-    """A grid of one row or column in rows of a width, each place under its own label."""
-    row = grid.places[0] if len(grid.places) == 1 else tuple(place for (place,) in grid.places)
-    across = len(grid.places) == 1
-    names, labels = (grid.column_names, grid.columns) if across else (grid.row_names, grid.rows)
+def folded(names: tuple[str, ...], labels: Sequence[Label], places: Sequence[Place], width: int) -> Grid:
+    """Places in reading order in rows of a width, each under its own label."""
     said = (" · ".join(filter(None, label)) for label in labels)
-    places = [replace(p, tile=replace(p.tile, label=label)) for p, label in zip(row, said, strict=True)]
-    places += [Place(Tile(None, state="blank"))] * (-len(places) % width)
-    rows = tuple(tuple(places[n : n + width]) for n in range(0, len(places), width))
+    all_of = [replace(p, tile=replace(p.tile, label=label)) for p, label in zip(places, said, strict=True)]
+    all_of += [Place(Tile(None, state="blank"))] * (-len(all_of) % width)
+    rows = tuple(tuple(all_of[n : n + width]) for n in range(0, len(all_of), width))
     return Grid((), ((),) * len(rows), names, ((),) * width, rows, folded=True)
 
 

@@ -40,17 +40,16 @@ def pages(shelves: Shelves, title: str, look: Look) -> Iterator[Laid]:
         down, across = grid_limit(makes.page(grid, subtitle).page, look)
         width = len(grid.places[0])
         if grid.folded and across < width:
-            grid, width = refolded(grid, across), across
+            grid, width = _refolded(grid, across), across
             down, across = grid_limit(makes.page(grid, subtitle).page, look)
         for top, left in itertools.product(range(0, len(grid.places), down), range(0, width, across)):
             yield makes.page(_part(grid, slice(top, top + down), slice(left, left + across)), subtitle)
 
 
-def refolded(grid: Grid, width: int) -> Grid:
+def _refolded(grid: Grid, width: int) -> Grid:
     """A folded grid in rows of another width."""
     places = [place for row in grid.places for place in row if place.tile.state != "blank"]
-    labels = tuple((place.tile.label,) for place in places)
-    return replace(folded(Grid((), ((),), ("",), labels, (tuple(places),)), width), column_names=grid.column_names)
+    return folded(grid.column_names, [(place.tile.label,) for place in places], places, width)
 
 
 def _part(grid: Grid, rows: slice, columns: slice) -> Grid:
@@ -70,7 +69,8 @@ class _Maker:
         cells = grid.cells
         inputs = {kind: _labels_of(kind, cells) for kind in PICTURES}
         inside = {place.kind for row in grid.places for place in row}
-        named = {k for k in PICTURES if k in (*grid.row_names, *grid.column_names) and len(inputs[k]) > 1}
+        along = {k for k in PICTURES if k in (*grid.row_names, *grid.column_names)}
+        named = {k for k in along if len({cell.values.get(k) for cell in cells}) > 1}
         named -= inside | ({*PICTURES} if grid.folded else set())
         beside = [
             Input(kind, ", ".join(labels), self.shelves.input_path(digest))

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image, ImageChops
@@ -358,3 +359,34 @@ def test_editors_know_the_keys_of_a_sheet():
     assert checks.is_valid({**manifest, "sheets": [whole]})
     for wrong in ({"kind": "gird"}, {"format": "gif"}, {"background": "#12345"}, {"gutter": -1}, {"margin": "wide"}):
         assert not checks.is_valid({**manifest, "sheets": [{**whole, **wrong}]}), wrong
+
+
+def test_check_names_a_font_that_is_not_there(tmp_path):
+    from flows import batch, checking
+
+    put(open_store(tmp_path), "a.png", "red", (64, 64))
+    head = "version: 1\ninputs: {content: a.png, style: a.png}\nsheets:\n"
+    path = tmp_path / "m.yaml"
+    path.write_text(f"{head}  - {{rows: content}}\n  - rows: style\n    font: nowhere-to-be-found.ttf\n")
+    with pytest.raises(ManifestError, match=r"line 6.*nowhere-to-be-found\.ttf is neither below inputs\.root"):
+        checking.check(batch.read_manifest(str(path)))
+    shutil.copy(fonts.regular(), tmp_path / "mine.ttf")
+    path.write_text(f"{head}  - {{rows: style, font: mine.ttf}}\n")
+    checking.check(batch.read_manifest(str(path)))
+
+
+def test_every_key_is_on_the_page_about_sheets():
+    page = (Path(__file__).parents[2] / "docs/sheets.md").read_text("utf-8")
+    table = page.partition("## All keys")[2]
+    assert [key for key in Sheet.model_fields if f"`{key}`" not in table] == []
+
+
+def test_pairs_along_two_sides_are_folded_and_not_a_diagonal_of_a_huge_grid(tmp_path):
+    store = open_store(tmp_path)
+    shelf = grid_of(store, {"seed": [str(n) for n in range(60)]})
+    for cell in shelf.cells:
+        cell.values["size"] = "x" + cell.values["seed"]
+    shelf.axes["size"] = [f"x{n}" for n in range(60)]
+    sheets.build(store, shelf, [Sheet(name="it", rows="seed", cols="size", cell=48)], "t", print)
+    (page,) = pages_of(store)
+    assert [cell["label"] for cell in page["cells"]] == [f"{n} · x{n}" for n in range(60)]
