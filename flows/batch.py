@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -229,6 +229,8 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
             if todo:
                 carry(make_chunks(batch, workers, say), take, stop)
         summary.stopped = stop.reason if summary.remaining else ""
+        with suppress(StorageError):  # as any other that is written on the way
+            write()  # so that the gallery can tell how long the run has taken
         finish(batch, log)
         shared = Others(batch.store, summary.run).there()
         checkpoints.clear(batch.store, lambda key: _goes_on(batch, key, shared))
