@@ -95,7 +95,7 @@
     const ratio = shown.length ? Math.max(...shown.slice(0, 500).map((picture) => data.shape(picture)[1] / data.shape(picture)[0])) : 1;
     table = { rows, cols, across, down: used(rows, shown), cells, width, height: Math.round(Math.min(ratio, 2) * width) + 12, shown, drawn: "" };
     const head = across.map((value) => el("th", { scope: "col" }, el("bdi", {}, named(cols, value))));
-    const corner = el("td", { class: "corner" }, el("bdi", {}, rows.label), rows.label && cols.label ? " / " : "", el("bdi", {}, cols.label));
+    const corner = el("th", { class: "corner", scope: "col" }, el("bdi", {}, rows.label), rows.label && cols.label ? " / " : "", el("bdi", {}, cols.label));
     table.body = el("tbody");
     const caption = el("caption", {}, shown.length ? `${count(table.down.length, "row")}, ${count(across.length, "column")}` : "No picture has these values.");
     const element = el("table", { "aria-rowcount": table.down.length + 1 }, caption, el("thead", {}, el("tr", { "aria-rowindex": 1 }, corner, head)), table.body);

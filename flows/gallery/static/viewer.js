@@ -132,8 +132,13 @@
     setTools(picture, one);
   }
 
+  /** PhotoSwipe's own looks, before ours so that ours prevail; needed only now. */
+  function style(file) {
+    return new Promise((resolve) => document.head.prepend(el("link", { rel: "stylesheet", href: file, onload: resolve, onerror: resolve })));
+  }
+
   async function begin(picture) {
-    if (!window.PhotoSwipe) await data.script(document.body.dataset.photoswipe);
+    if (!window.PhotoSwipe) await Promise.all([data.script(document.body.dataset.photoswipe), style(document.body.dataset.photoswipeStyle)]);
     await data.ready([picture]);
     if (!dialog.open) dialog.showModal();
     swipe = create(list.indexOf(picture));

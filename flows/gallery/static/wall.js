@@ -48,7 +48,7 @@
     const record = data.at(pictures[position]);
     if (!record || tile.dataset.key === record.key) return;
     tile.dataset.key = record.key;
-    const image = stylepress.thumbnail(record, width, { loading: position < 12 ? "eager" : "lazy", fetchpriority: position < 3 ? "high" : null });
+    const image = stylepress.thumbnail(record, width, { loading: position < 12 ? "eager" : "lazy", fetchpriority: position < 6 ? "high" : null });
     const values = stylepress.varyingText(pictures[position]);
     const link = el("a", { href: record.path, "data-position": position }, image);
     const figure = el("figure", {}, link, caption({ ...record, values }));
