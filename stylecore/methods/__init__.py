@@ -28,17 +28,17 @@ class Method:
 
 
 METHODS = {
-    "gatys": Method("stylecore.methods.gatys", 3, needs_content=True, needs_style=True),
+    "gatys": Method("stylecore.methods.gatys", 4, needs_content=True, needs_style=True),
     "content-reconstruction": Method(
         "stylecore.methods.content_reconstruction",
-        2,
+        3,
         needs_content=True,
         needs_style=False,
         defaults=MappingProxyType({"content_layers": "relu4_2", "init": "noise", "scales": 1, "steps": 300}),
     ),
     "style-reconstruction": Method(
         "stylecore.methods.style_reconstruction",
-        2,
+        3,
         needs_content=False,
         needs_style=True,
         defaults=MappingProxyType({"init": "noise"}),

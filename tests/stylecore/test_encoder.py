@@ -77,6 +77,17 @@ def test_bf16_is_close_and_stays_bf16():
         assert relative(actual, expected[layer]) < 0.02, layer
 
 
+def test_bf16_sees_steps_of_less_than_a_grey_level():
+    """Of a picture rounded to bf16 a pixel moves by 1/512 or not at all; what the maps say of a step is then 0.78."""
+    pictures = random_pictures(1, 64, 64)
+    moved = pictures + 4e-3 * (random_pictures(1, 64, 64, 1) - 0.5)
+    expected, seen = (
+        encoder.features(moved, ["conv1_1"])["conv1_1"].double() - encoder.features(pictures, ["conv1_1"])["conv1_1"]
+        for encoder in (shipped(), shipped(dtype=torch.bfloat16))
+    )
+    assert float(torch.nn.functional.cosine_similarity(expected.flatten(), seen.flatten(), dim=0)) > 0.83
+
+
 def test_nothing_beyond_the_last_layer_is_computed():
     """Two operations for each weight and position of the convolutions below, and not one more."""
     pictures = random_pictures(1, 16, 16)
