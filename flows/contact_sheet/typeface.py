@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from PIL import ImageDraw, ImageFont, features
 
@@ -34,38 +33,37 @@ class Typeface:
 
     def length(self, text: str) -> float:
         """How far a line goes, in pixels."""
-        return sum(font.getlength(part, **how) for part, font, how in self._runs(text))
+        return sum(font.getlength(part) for part, font in self._runs(text))
 
     def box(self, text: str) -> tuple[int, int, int, int]:
         """(left, top, right, bottom) of a line's ink and its way, in pixels from where its baseline begins."""
         boxes, at = [], 0.0
-        for part, font, how in self._runs(text):
-            left, top, right, bottom = font.getbbox(part, anchor="ls", **how)
+        for part, font in self._runs(text):
+            left, top, right, bottom = font.getbbox(part, anchor="ls")
             boxes.append((left + at, top, right + at, bottom))
-            at += font.getlength(part, **how)
+            at += font.getlength(part)
         lefts, tops, rights, bottoms = zip(*boxes, strict=True) if boxes else ((0,), (0,), (0,), (0,))
         return math.floor(min(lefts)), math.floor(min(tops)), math.ceil(max(rights)), math.ceil(max(bottoms))
 
     def draw(self, on: ImageDraw.ImageDraw, place: tuple[int, int], text: str) -> None:
         """Draw a line in white, its baseline beginning at a place."""
         at = 0.0
-        for part, font, how in self._runs(text):
-            on.text((place[0] + at, place[1]), part, fill=255, font=font, anchor="ls", **how)
-            at += font.getlength(part, **how)
+        for part, font in self._runs(text):
+            on.text((place[0] + at, place[1]), part, fill=255, font=font, anchor="ls")
+            at += font.getlength(part)
 
     def metrics(self) -> tuple[int, int]:
         """Ascent and descent of lines, in pixels."""
         return _opened(self.source, self.size).getmetrics()
 
-    def _runs(self, text: str) -> Iterator[tuple[str, ImageFont.FreeTypeFont, dict[str, Any]]]:
-        """Parts of a line, in the order drawn, each with its font and how to set it."""
+    def _runs(self, text: str) -> Iterator[tuple[str, ImageFont.FreeTypeFont]]:
+        """Parts of a line, in the order drawn, each with its font."""
         if text.isascii():
-            yield text, _opened(self.source, self.size), {}
+            yield text, _opened(self.source, self.size)
         elif _is_rightward(text) and features.check("raqm") and features.check("fribidi"):
             # one font for the whole line, whose parts change places; without these libraries letters stand as written
             strange = next((c for c in text if unicodedata.bidirectional(c) in ("R", "AL")), "")
-            direction = "rtl" if _is_rightward(text.lstrip()[:1]) else "ltr"
-            yield text, _opened(_source_of(strange, self.source), self.size, True), {"direction": direction}
+            yield text, _opened(_source_of(strange, self.source), self.size, True)
         else:
             sources: list[Source] = []
             for char in text:  # a mark over a letter stays with its letter
@@ -73,7 +71,7 @@ class Typeface:
                 sources.append(sources[-1] if stays else _source_of(char, self.source))
             pairs = itertools.groupby(zip(text, sources, strict=True), key=lambda pair: pair[1])
             for source, part in pairs:
-                yield "".join(char for char, _ in part), _opened(source, self.size), {}
+                yield "".join(char for char, _ in part), _opened(source, self.size)
 
 
 def typeface(size: int, bold: bool = False, font: bytes = b"") -> Typeface:
