@@ -57,17 +57,23 @@ def objects(s3, prefix="site/"):
     client, found = s3.client(), {}
     for item in client.list_objects_v2(Bucket=s3.bucket, Prefix=prefix).get("Contents", []):
         answer = client.get_object(Bucket=s3.bucket, Key=item["Key"])
-        found[item["Key"].removeprefix(prefix)] = (answer["Body"].read(), answer, item)
+        found[item["Key"].removeprefix(prefix)] = (answer["Body"].read(), answer)
     return found
+
+
+def listed(s3, prefix="site/"):
+    """When each object in the bucket was written and its tag, by name."""
+    found = s3.client().list_objects_v2(Bucket=s3.bucket, Prefix=prefix).get("Contents", [])
+    return {item["Key"].removeprefix(prefix): (item["LastModified"], item["ETag"]) for item in found}
 
 
 def test_a_bucket_gets_everything_with_headers_for_a_cdn(out, s3):
     target = open_store(f"s3://{s3.bucket}/site")
     done = gallery.publish(open_store(out), target)
     there = objects(s3)
-    assert {name: data for name, (data, *_) in there.items() if name != STATE} == published(out)
+    assert {name: data for name, (data, _) in there.items() if name != STATE} == published(out)
     assert set(done.written) == set(published(out))
-    for name, (data, headers, _) in there.items():
+    for name, (data, headers) in there.items():
         assert headers["ContentType"] == KINDS[Path(name).suffix]
         lasting = re.match(r"renders/|gallery/(assets|data|thumbs|inputs)/", name)
         assert headers["CacheControl"] == ("public, max-age=31536000, immutable" if lasting else "no-cache"), name
@@ -80,17 +86,17 @@ def test_the_second_time_only_what_changed_is_uploaded(out, s3):
     target = open_store(f"s3://{s3.bucket}/site")
     source = open_store(out)
     gallery.publish(source, target)
-    before = {name: (item["LastModified"], item["ETag"]) for name, (_, _, item) in objects(s3).items()}
+    before = listed(s3)
     again = gallery.publish(source, target)
     assert (again.written, again.unchanged) == ((), len(before) - 1)
-    assert {name: (item["LastModified"], item["ETag"]) for name, (_, _, item) in objects(s3).items()} == before
+    assert listed(s3) == before
     (out / "sheets/a-1.png").write_bytes(fake_output.drawn(6))
     s3.client().put_object(Bucket=s3.bucket, Key="site/gallery/run.html", Body=b"altered by somebody")
     s3.client().delete_object(Bucket=s3.bucket, Key=f"site/{next(n for n in before if n.startswith('renders/'))}")
     third = gallery.publish(source, target)
     lost = next(n for n in before if n.startswith("renders/"))
     assert set(third.written) == {"sheets/a-1.png", "gallery/run.html", lost}
-    assert {name: data for name, (data, *_) in objects(s3).items() if name != STATE} == published(out)
+    assert {name: data for name, (data, _) in objects(s3).items() if name != STATE} == published(out)
 
 
 def test_without_its_own_record_it_compares_and_uploads_nothing(out, s3):
@@ -198,3 +204,21 @@ def test_several_outputs_need_a_place(pair, capsys):
 )
 def test_outputs_are_called_by_as_little_of_their_address_as_tells_them_apart(urls, called):
     assert labels(urls) == called
+
+
+def test_an_output_in_a_bucket_is_a_site_with_the_same_headers(out, s3, capsys):
+    for path in out.rglob("*"):
+        if path.is_file() and "gallery" not in path.parts:
+            s3.client().put_object(Bucket=s3.bucket, Key=f"out/{path.relative_to(out)}", Body=path.read_bytes())
+    assert cli.run(["gallery", f"s3://{s3.bucket}/out"]) == 0
+    assert capsys.readouterr().out.strip() == f"s3://{s3.bucket}/out/gallery/index.html"
+    made = {name: found for name, found in objects(s3, "out/").items() if name.startswith("gallery/")}
+    assert len([name for name in made if name.endswith(".webp")]) == 2
+    for name, (_, headers) in made.items():
+        assert headers["ContentType"] == KINDS[Path(name).suffix]
+        assert headers["CacheControl"] == (
+            "no-cache" if name.endswith(".html") else "public, max-age=31536000, immutable"
+        )
+    before = listed(s3, "out/")
+    assert cli.run(["gallery", f"s3://{s3.bucket}/out"]) == 0
+    assert listed(s3, "out/") == before
