@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from flows import naming
+from flows.axes import PICTURES
 from flows.contact_sheet import Opener, Tile
 from flows.previews import preview_name
 from flows.sheet_keys import Sheet
@@ -135,7 +136,10 @@ class Shelves:
             picture = self.opener(path) if path else None
             tile = Tile(picture, "" if path else "there is no preview", "done" if path else "missing")
             places.append((Place(tile, path=path, kind=kind), *row))
-        after = [" · ".join(f"{n} {v}" for n, v in zip(plain.column_names, c, strict=True) if v) for c in plain.columns]
+        after = [
+            " · ".join(v if n in PICTURES else f"{n} {v}" for n, v in zip(plain.column_names, column, strict=True) if v)
+            for column in plain.columns
+        ]
         columns = (("before",), *((label or "after",) for label in after))
         return replace(plain, column_names=("",), columns=columns, places=tuple(places))
 
