@@ -84,12 +84,12 @@ def test_a_receipt_that_is_gone_or_damaged_is_written_again(study):
     assert len(runs.receipts(study.out)) == 4
 
 
-def test_a_run_that_rendered_nothing_writes_its_file_and_no_other(study):
+def test_a_run_that_rendered_nothing_writes_its_file_and_is_told_of_by_the_page_on_runs(study):
     before = runs.files(study.out)
     summary = runs.render(study.manifest)
     assert (summary.rendered, summary.exit_code) == (0, 0)
     new = {name: data for name, data in runs.files(study.out).items() if before.get(name) != data}
-    assert list(new) == [f"runs/{summary.run}.json"]
+    assert sorted(new) == ["gallery/run.html", f"runs/{summary.run}.json"]
 
 
 def failing_carry(kinds_by_number):
@@ -267,10 +267,12 @@ def test_a_study_in_a_bucket_is_rendered_into_a_bucket(s3, uploaded, first):
     summary = runs.render(uploaded)
     assert (summary.rendered, summary.exit_code) == (4, 0)
     there = objects(s3, "results/")
-    here = sorted(name for name in runs.files(first.out) if not name.startswith("runs/"))
-    assert [name for name in there if not name.startswith("runs/")] == here, "names, and with them keys, are the same"
+    own = ("runs/", "gallery/data/")  # names there hold the time of a run, or of what it tells
+    here = sorted(name for name in runs.files(first.out) if not name.startswith(own))
+    assert [name for name in there if not name.startswith(own)] == here, "names, and with them keys, are the same"
     types = {".png": "image/png", ".json": "application/json", ".jpg": "image/jpeg", ".css": "text/css; charset=utf-8"}
-    types[".html"] = "text/html; charset=utf-8"
+    types |= {".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+    types |= {".webp": "image/webp", ".txt": "text/plain; charset=utf-8"}
     for name in there:
         head = s3.client().head_object(Bucket=s3.bucket, Key=f"results/{name}")
         assert head["ContentType"] == types[Path(name).suffix]
