@@ -1,4 +1,4 @@
-// The gallery's data: classic scripts that call `stylepress.take`, added when they are needed; fetch() does not work from file://.
+// The gallery's data: classic scripts that call `stylepress.take`, added when they are needed; a page that is opened from a folder may not fetch().
 (() => {
   const taken = new Map(); // name -> value
   const loading = new Map(); // name -> promise
