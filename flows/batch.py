@@ -230,7 +230,8 @@ def carry_out(batch: Batch, carry: Carry, workers: int, log: Callable[[str], Non
                 carry(make_chunks(batch, workers, say), take, stop)
         summary.stopped = stop.reason if summary.remaining else ""
         with suppress(StorageError):  # as any other that is written on the way
-            write()  # so that the gallery can tell how long the run has taken
+            write()
+        summary.work_seconds = summary.seconds  # so that the gallery tells the same time now and when it is built again
         finish(batch, log)
         shared = Others(batch.store, summary.run).there()
         checkpoints.clear(batch.store, lambda key: _goes_on(batch, key, shared))

@@ -24,6 +24,7 @@ class Summary:
         skipped: finished before.
         failures: one entry for each failed cell.
         seconds: from start to end.
+        work_seconds: from start until sheets and gallery were begun.
         sheets: paths of the contact sheets in the output.
         gallery: path of the gallery's first page in the output.
         inputs_root: where the pictures lie as seen from the output; empty where that would name a person or a host.
@@ -41,6 +42,7 @@ class Summary:
     skipped: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
+    work_seconds: float = 0.0
     sheets: list[str] = field(default_factory=list)
     gallery: str | None = None
     inputs_root: str = ""
@@ -67,6 +69,7 @@ class Summary:
             "failed": len(self.failures),
             "remaining": self.remaining,
             "seconds": round(self.seconds, 2),
+            "work_seconds": round(self.work_seconds, 2),
             "started": self.started,
             "stopped": self.stopped,
             "failures": self.failures,

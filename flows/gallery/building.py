@@ -17,7 +17,7 @@ from flows.gallery.plain import script, text
 from flows.gallery.records import Collection
 from flows.gallery.sources import Source
 from flows.gallery.thumbnails import IMMUTABLE
-from flows.live import is_alive
+from flows.live import is_alive, is_running
 from flows.output import runs
 from flows.receipts import Ledger
 from flows.store import Store
@@ -140,13 +140,20 @@ def build_site(target: Store, sources: Sequence[Source], title: str) -> dict[str
         pictures=shown,
         assets=files,
         extras={n: more for n, r in enumerate(collection.records) if any((more := records.extras(r)).values())},
-        runs=[{**run, **({"output": s.label} if s.label else {})} for s in sources for run in s.runs],
+        runs=[run for source in sources for run in _told(source)],
         faults=collection.faults,
         environments=_environments(collection),
     )
     for path, html in pages.render(site):
         writer.page(path, html)
     return writer.names
+
+
+def _told(source: Source) -> list[dict[str, Any]]:
+    """Runs as their page tells of them, without those that had nothing to do: they leave a gallery as it was."""
+    busy = [run for run in source.runs if run.get("rendered") or run.get("failed") or is_running(run)]
+    where = {"output": source.label} if source.label else {}
+    return [{**run, "seconds": run.get("work_seconds") or run.get("seconds"), **where} for run in busy or source.runs[:1]]
 
 
 def _with_thumbnails(collection: Collection, writer: _Writer) -> tuple[Collection, set[str]]:
