@@ -153,7 +153,9 @@ def _told(source: Source) -> list[dict[str, Any]]:
     """Runs as their page tells of them, without those that had nothing to do: they leave a gallery as it was."""
     busy = [run for run in source.runs if run.get("rendered") or run.get("failed") or is_running(run)]
     where = {"output": source.label} if source.label else {}
-    return [{**run, "seconds": run.get("work_seconds") or run.get("seconds"), **where} for run in busy or source.runs[:1]]
+    return [
+        {**run, "seconds": run.get("work_seconds") or run.get("seconds"), **where} for run in busy or source.runs[:1]
+    ]
 
 
 def _with_thumbnails(collection: Collection, writer: _Writer) -> tuple[Collection, set[str]]:
