@@ -21,6 +21,7 @@ from flows.publish import now
 from flows.receipts import encoded
 from flows.store import StorageError, open_store
 from flows.worker import Chunk, finished_before, render_chunk
+from stylecore.methods import METHODS
 
 
 @pytest.fixture
