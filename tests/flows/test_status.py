@@ -130,6 +130,6 @@ def test_it_starts_without_torch_and_prefect_and_ctrl_c_ends_it(out, prefect_hom
     assert loaded.isdisjoint({"torch", "prefect", "boto3"})
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, rest = process.communicate(timeout=30)
+    _, rest = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "Traceback" not in rest
