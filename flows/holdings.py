@@ -18,7 +18,6 @@ from flows.store import Entry, Store
 
 READERS = 16
 """Files read at a time: enough to hide the latency of a bucket; a local disk does not mind."""
-_told = json.JSONDecoder().decode
 _PAGE = 10_000  # files looked at before what was found is kept
 _STATE = """
 UPDATE cells SET state = coalesce((
@@ -70,7 +69,7 @@ def take(store: Store, spool: Spool, memory: Remembered) -> Held:
     with ThreadPoolExecutor(READERS) as pool:
         read = partial(_read_receipt, store)
         for page in _found("receipt", store, receipts, memory, read, pool):
-            rows = [(as_key(entry.name[12:-5]), *_told(known)) for entry, known in page if known]
+            rows = [(as_key(entry.name[12:-5]), *json.loads(known)) for entry, known in page if known]
             spool.fill("receipts", rows)
             for key, *_ in rows:
                 held.add(key)

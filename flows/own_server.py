@@ -41,11 +41,9 @@ class OwnServer:
 
     Attributes:
         api_url: for `PREFECT_API_URL`.
-        lost: whether it has died too often and was given up.
     """
 
     def __init__(self, say: Callable[[str], None]) -> None:
-        self.lost = False
         self._say = say
         self._environment = {**os.environ, **_AS_A_CHILD}
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -111,7 +109,6 @@ class OwnServer:
                 return
         self._process.wait()
         if not self._ending.is_set():
-            self.lost = True
             self._listening.close()
             self._say("Prefect's own server was lost once more; the run goes on without one")
 

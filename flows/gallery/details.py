@@ -13,7 +13,6 @@ from PIL import Image
 from flows.gallery import recipes, records
 from flows.gallery.plain import text
 from flows.gallery.records import Record
-from flows.gallery.sources import Source
 from flows.previews import preview_name
 from flows.receipts import read_receipt, receipt_name, side_by_side
 from flows.store import Store
@@ -110,8 +109,3 @@ def _input(picture: Any, previews: Previews) -> dict[str, Any] | None:
         "w": size[0] if size else None,
         "h": size[1] if size else None,
     }
-
-
-def preview_files(sources: Sequence[Source], previews: dict[str, Previews]) -> dict[str, Source]:
-    """Previews of all sources by their name."""
-    return {name: source for source in reversed(sources) for name in previews[source.folder].names}

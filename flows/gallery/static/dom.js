@@ -51,6 +51,19 @@
     }, 2600);
   };
 
+  /** A function that does its work before the next frame, once however often it is called until then. */
+  stylepress.oncePerFrame = (work) => {
+    let asked = false;
+    return () => {
+      if (asked) return;
+      asked = true;
+      requestAnimationFrame(() => {
+        asked = false;
+        work();
+      });
+    };
+  };
+
   /** Gives the viewer a file. */
   stylepress.download = (name, text, type) => {
     const url = URL.createObjectURL(new Blob([text], { type }));

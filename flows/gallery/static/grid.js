@@ -139,15 +139,7 @@
     if (held) frame.querySelector(`[data-cell="${held}"]`)?.focus({ preventScroll: true });
   }
 
-  let asked = false;
-  function soon() {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      draw();
-    });
-  }
+  const soon = stylepress.oncePerFrame(draw);
 
   function focus(picture) {
     for (const [name, pictures] of table?.cells ?? []) {

@@ -106,15 +106,7 @@
     wall.insertBefore(tile, after ?? null);
   }
 
-  let asked = false;
-  function soon() {
-    if (asked) return;
-    asked = true;
-    requestAnimationFrame(() => {
-      asked = false;
-      draw();
-    });
-  }
+  const soon = stylepress.oncePerFrame(draw);
 
   function measure() {
     const width = wall.clientWidth;
